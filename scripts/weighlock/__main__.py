@@ -1,0 +1,91 @@
+"""The console: a stage's name, its inputs, one run, one report. The only place that turns errors into exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any
+
+from weighlock import __version__, commandline, github
+from weighlock.errors import UnfinishedError, WeighlockError
+from weighlock.stages import Context, Outcome
+from weighlock.text import printable
+
+STAGES = {
+    "scan": "look for unsafe serialization in a model's files",
+    "audit": "look for known vulnerabilities in a model's requirements",
+    "package": "write a model as an OCI artifact and print its digest",
+    "sign": "sign an artifact and the files in it",
+    "attest": "attach a signed statement to an artifact",
+    "verify": "check an artifact and all its evidence against a pinned identity",
+    "pull": "verify an artifact, then write its files",
+    "release": "scan, audit, package, sign, attest, verify and tag in one step",
+    "inspect": "show what hangs on an artifact",
+    "keygen": "make a key pair for signing without Sigstore's public service",
+    "doctor": "say what this environment can and cannot do",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code: 0 passed, 1 refused, 2 wrong inputs, 3 could not finish."""
+    parser = argparse.ArgumentParser("weighlock", description=__import__("weighlock").__doc__)
+    parser.add_argument("--version", action="version", version=f"weighlock {__version__}")
+    commands = parser.add_subparsers(dest="stage", metavar="COMMAND", required=True)
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    for name, purpose in STAGES.items():
+        command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+        if name in words:
+            commandline.add_arguments(command, stage(name).Inputs)
+    namespace = parser.parse_args(words)
+    common = commandline.common(namespace)
+    logging.basicConfig(level=logging.DEBUG if common.verbose else logging.ERROR, format="%(name)s: %(message)s")
+    try:
+        return _run(namespace.stage, vars(namespace), common)
+    except WeighlockError as error:
+        _complain(error, verbose=common.verbose)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+
+
+def stage(name: str) -> Any:
+    """Import a stage's module; only the one that runs is imported, since each action installs its own extra."""
+    return importlib.import_module(f"weighlock.stages.{name}")
+
+
+def _run(name: str, given: dict[str, Any], common: commandline.Common) -> int:
+    module = stage(name)
+    inputs = commandline.fill(module.Inputs, given, os.environ)
+    context = Context(say=(lambda _: None) if common.quiet else _say, build=github.build(os.environ))
+    try:
+        outcome: Outcome = module.run(inputs, context)
+    except OSError as error:
+        raise UnfinishedError(
+            f"{printable(str(error))}", remedy="Mend it (disk full? permissions?) and run again."
+        ) from error
+    sys.stdout.write(json.dumps(outcome.data(), indent=2) + "\n" if common.json else outcome.text())
+    sys.stdout.flush()
+    github.report(name, inputs, outcome, os.environ)
+    return 0 if outcome.passed else 1
+
+
+def _say(words: str) -> None:
+    sys.stderr.write(words + "\n")
+    sys.stderr.flush()
+
+
+def _complain(error: WeighlockError, *, verbose: bool) -> None:
+    if verbose:
+        traceback.print_exc()
+    _say(f"weighlock: {error}")
+    github.complain(error, os.environ)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Looking for unsafe serialization: the `Scanner` port, its findings, and how they add up to a verdict.
+
+A scanner reads a `Blob` and never loads it. It says what it found and, apart from that, whether it understood every
+byte: `COMPLETE` is a claim to the whole content, and only such a claim makes a file `safe`. What nobody claims is
+`unscanned`, and `unscanned` fails (fail closed). Implementations: `strict` (our rules by content), `modelscan_engine`.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+
+class Severity(enum.IntEnum):
+    """How bad a finding is; the names are those of the command line and the ledger, in lower case."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    CRITICAL = 4
+
+
+class Verdict(enum.IntEnum):
+    """What is to be thought of a file or a model; the worst of several is their maximum."""
+
+    SAFE = 0
+    REVIEW = 1
+    UNSCANNED = 2
+    UNSAFE = 3
+
+
+class Status(enum.Enum):
+    """How far a scanner came with a blob."""
+
+    COMPLETE = "complete"
+    """Every byte was understood; what is not in the findings is not there."""
+    PARTIAL = "partial"
+    """Looked for certain things only; makes no claim to the whole content."""
+    SKIPPED = "skipped"
+    """Not a format of this scanner."""
+    ERROR = "error"
+    """Could not tell: broken, over a limit, or the scanner failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that the content would do or that it hides; `message` may hold hostile text, so print it escaped."""
+
+    rule: str
+    severity: Severity
+    message: str
+    member: str | None = None
+    offset: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What one engine says about one blob; `reason` says why the status is not `COMPLETE`."""
+
+    engine: str
+    version: str
+    status: Status
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Blob:
+    """Content to scan: a file of the model, or a member of one. `format` was found by content, never by name."""
+
+    path: str
+    format: str
+    size: int
+    open: Callable[[], BinaryIO]
+    member: str | None = None
+
+
+class Scanner(Protocol):
+    """An engine that reads blobs.
+
+    `scan` raises nothing for hostile content: what it cannot read is a `Report` with `Status.ERROR`.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the engine's name, as in the ledger."""
+
+    @property
+    def version(self) -> str:
+        """Return the engine's version."""
+
+    def scan(self, blob: Blob) -> Report:
+        """Say what the blob holds."""
+
+
+def verdict(reports: Sequence[Report], fail_on: Severity) -> Verdict:
+    """Add reports up: a finding at or above `fail_on` is unsafe; without a complete claim, or with an error, unscanned."""
+    if any(finding.severity >= fail_on for report in reports for finding in report.findings):
+        return Verdict.UNSAFE
+    if any(report.status is Status.ERROR for report in reports):
+        return Verdict.UNSCANNED
+    if not any(report.status is Status.COMPLETE for report in reports):
+        return Verdict.UNSCANNED
+    return Verdict.SAFE

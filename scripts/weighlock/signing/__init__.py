@@ -1,0 +1,93 @@
+"""Signing and verifying statements: the `Signer` and `Verifier` ports, and the Sigstore bundle that passes between.
+
+A bundle (``application/vnd.dev.sigstore.bundle.v0.3+json``) holds a DSSE envelope, the statement inside it and what a
+verifier needs. Its bytes are kept as they came; the statement is never serialised again after it was signed.
+Implementations: `key` (a PEM key pair). Nothing here says who may sign what: that is the gate's business.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass
+from typing import Protocol
+
+from weighlock import jsonio
+from weighlock.errors import MalformedError
+from weighlock.jsonio import Json
+
+BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
+IN_TOTO = "application/vnd.in-toto+json"
+BUNDLE_LIMIT = 10_000_000  # bytes; a larger one is not read by the cluster verifiers
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A parsed Sigstore bundle around a DSSE envelope; `raw` are its bytes as stored."""
+
+    raw: bytes
+    payload_type: str
+    payload: bytes
+    signature: bytes
+    material: Json
+    """The verification material: ``publicKey`` with a hint, or ``certificate``, and the log entries."""
+
+    @classmethod
+    def parse(cls, raw: bytes) -> Bundle:
+        """Read bundle bytes; anything but one DSSE signature in a v0.3 bundle is a `MalformedError`."""
+        document = jsonio.parse(raw, "bundle")
+        if document.get("mediaType") != BUNDLE:
+            raise MalformedError("bundle: 'mediaType' is not that of a Sigstore bundle v0.3")
+        envelope = jsonio.field(document, "dsseEnvelope", dict, "bundle")
+        signatures = jsonio.objects(envelope, "signatures", "bundle envelope")
+        if len(signatures) != 1:
+            raise MalformedError(f"bundle: {len(signatures)} signatures, exactly one is allowed")
+        return cls(
+            raw,
+            jsonio.field(envelope, "payloadType", str, "bundle envelope"),
+            _decode(jsonio.field(envelope, "payload", str, "bundle envelope"), "payload"),
+            _decode(jsonio.field(signatures[0], "sig", str, "bundle signature"), "signature"),
+            jsonio.field(document, "verificationMaterial", dict, "bundle"),
+        )
+
+    def signed_bytes(self) -> bytes:
+        """Return what the signature covers: the pre-authentication encoding of the envelope."""
+        return pae(self.payload_type, self.payload)
+
+
+class Signer(Protocol):
+    """Something that can sign statements in one name."""
+
+    @property
+    def identity(self) -> str:
+        """Return in whose name it signs, for messages."""
+
+    def sign(self, statement: bytes) -> Bundle:
+        """Return a bundle around exactly these bytes."""
+
+    def verifier(self) -> Verifier:
+        """Return the verifier that accepts this signer's bundles and no others."""
+
+
+class Verifier(Protocol):
+    """Something that knows one pinned identity."""
+
+    @property
+    def identity(self) -> str:
+        """Return whom it accepts, for messages: what was enforced is always printed."""
+
+    def verify(self, bundle: Bundle) -> bytes:
+        """Return the statement's bytes, or raise `SignatureError` unless the pinned identity signed them."""
+
+
+def pae(payload_type: str, payload: bytes) -> bytes:
+    """Return DSSE's pre-authentication encoding (DSSE v1, protocol.md)."""
+    kind = payload_type.encode()
+    return b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+
+
+def _decode(text: str, what: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise MalformedError(f"bundle: the {what} is not base64") from None

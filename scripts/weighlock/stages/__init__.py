@@ -1,0 +1,78 @@
+"""What every stage is: frozen `Inputs`, frozen `Outputs`, and `run(inputs, context)` that returns data.
+
+A stage never prints and never exits. An input's field is at once a flag (``--fail-on``), an action's input
+(``with: fail-on:``) and a variable (``INPUT_FAIL_ON``); a field of `Outputs` made by `output` is an action's output.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from weighlock.jsonio import Json
+from weighlock.predicates import Build
+
+PASSWORD_VARIABLE = "WEIGHLOCK_KEY_PASSWORD"  # noqa: S105 - the name, not the password
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What surrounds a run: environment variables, where progress goes, and the build that provenance describes."""
+
+    environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+    say: Callable[[str], None] = lambda _words: None
+    """Takes one line of progress, printable text only."""
+    build: Build | None = None
+    """What the CI says of this run; None on a laptop, where the local git commit is asked."""
+
+    @property
+    def password(self) -> str | None:
+        """Return the key's password, None where there is none."""
+        return self.environ.get(PASSWORD_VARIABLE) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something to mend, for the people who read annotations: `path` is relative to the model, `message` printable."""
+
+    path: str
+    message: str
+
+
+class Outcome(Protocol):
+    """What `Outputs` of every stage offer to the command line and to the CI."""
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether the verdict is yes (exit code 0) or no (1)."""
+
+    def data(self) -> Json:
+        """Return what ``--json`` prints; its shape is a contract."""
+
+    def text(self) -> str:
+        """Return what a person reads; printable text, lines ended by a newline."""
+
+    def problems(self) -> Sequence[Problem]:
+        """Return what has to be mended, worst first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """How an input looks from outside."""
+
+    help: str
+    positional: bool
+    metavar: str
+
+
+def option(help: str, *, default: Any = dataclasses.MISSING, positional: bool = False, metavar: str = "") -> Any:  # noqa: A002 - the word that argparse uses
+    """Declare a field of `Inputs`; without a default it is required."""
+    return dataclasses.field(default=default, metadata={"option": Option(help, positional, metavar)})
+
+
+def output(help: str, *, default: Any = dataclasses.MISSING) -> Any:  # noqa: A002 - as in `option`
+    """Declare a field of `Outputs` that is an action's output; other fields stay inside."""
+    return dataclasses.field(default=default, metadata={"output": help})

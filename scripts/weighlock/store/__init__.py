@@ -1,0 +1,91 @@
+"""Where artifacts live: the `Store` port, and the check that every byte passes on its way in or out.
+
+A store holds blobs and manifests by digest, lists the referrers of a manifest, and moves tags. Its two implementations
+are `layout` (an OCI image layout in a folder) and `registry` (the distribution API); `targets` opens the one that a
+TARGET names. Everything is idempotent: content that is there already is success.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import BinaryIO, Protocol
+
+from weighlock.errors import IntegrityError
+from weighlock.oci import Descriptor, Digest
+
+CHUNK = 1024 * 1024  # bytes a read; large enough that hashing releases the GIL for long
+
+
+class Store(Protocol):
+    """A place for one repository's artifacts.
+
+    Errors: `NotFoundError` for what is not there, `IntegrityError` for bytes that do not match their digest or size,
+    `StoreError` where the place itself fails.
+    """
+
+    @property
+    def name(self) -> str:
+        """Return the place as a person would write it, without tag or digest: ``oci:DIR`` or ``HOST/REPO``."""
+
+    def resolve(self, tag: str) -> Descriptor | None:
+        """Return what `tag` names now, or None."""
+
+    def manifest(self, digest: Digest) -> bytes:
+        """Return the manifest's bytes, which have this digest."""
+
+    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """Yield the blob's bytes; the check of digest and size comes after the last chunk, so use nothing before it."""
+
+    def examine(self, descriptor: Descriptor) -> str:
+        """Check that the blob is there as described, as thoroughly as is cheap here; return in words what was checked."""
+
+    def push_blob(self, descriptor: Descriptor, source: Callable[[], BinaryIO]) -> bool:
+        """Store a blob read from `source()` (opened again for each attempt); return False if it was there already."""
+
+    def push_manifest(self, raw: bytes) -> Descriptor:
+        """Store manifest bytes under their digest, without a tag."""
+
+    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
+        """List the manifests that hang on `subject`; each descriptor has artifact type and annotations."""
+
+    def attach(self, subject: Descriptor, referrers: Sequence[bytes]) -> tuple[Descriptor, ...]:
+        """Store manifests whose subject is `subject` and list them as its referrers, all in one update."""
+
+    def tag(self, descriptor: Descriptor, tag: str) -> None:
+        """Make `tag` name the manifest, which must be there."""
+
+
+def verified(chunks: Iterable[bytes], descriptor: Descriptor, where: str) -> Iterator[bytes]:
+    """Pass `chunks` on and raise `IntegrityError` unless, in sum, they are what `descriptor` says.
+
+    A stream that is too long is cut off at the first byte too many.
+    """
+    sha256 = hashlib.sha256()
+    count = 0
+    for chunk in chunks:
+        count += len(chunk)
+        if count > descriptor.size:
+            raise IntegrityError(f"{descriptor.digest} in {where} is longer than the {descriptor.size} bytes described")
+        sha256.update(chunk)
+        yield chunk
+    if count != descriptor.size:
+        raise IntegrityError(f"{descriptor.digest} in {where} has {count} bytes, described are {descriptor.size}")
+    if sha256.hexdigest() != descriptor.digest.hex:
+        raise IntegrityError(
+            f"{descriptor.digest} in {where} holds other bytes: their digest is sha256:{sha256.hexdigest()}",
+            remedy="The content was damaged or replaced; take it from its origin again.",
+        )
+
+
+def read(store: Store, descriptor: Descriptor, limit: int) -> bytes:
+    """Return a small blob whole and verified; more than `limit` bytes are refused before a byte is read."""
+    if descriptor.size > limit:
+        raise IntegrityError(f"{descriptor.digest} in {store.name} has {descriptor.size} bytes, the limit is {limit}")
+    return b"".join(store.blob(descriptor))
+
+
+def chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """Yield the rest of `stream` in pieces of `CHUNK` bytes."""
+    while piece := stream.read(CHUNK):
+        yield piece
