@@ -1,18 +1,25 @@
-"""What we attest: provenance, scan result, audit result. Pure.
+"""What we attest: scan result, audit result, provenance. Pure.
 
-Each function returns a predicate of a type that others have defined; we invent none.
+Each function returns a predicate of a type that others have defined; we invent none. What a later verifier needs beyond
+a type's own fields (the ledger, the unaudited requirements) stands in the predicate beside them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from weighlock import __version__
 from weighlock.jsonio import Json
+from weighlock.ledger import Ledger, engines
 
 SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 VULNERABILITIES = "https://in-toto.io/attestation/vulns/v0.2"
+
+SCAN = "unsafe-serialization"
+"""The name of the one test in a scan result; it tells a scan from an evaluation, which has the same type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +32,50 @@ class Build:
     internal: Json = field(default_factory=dict)
     dependencies: tuple[Json, ...] = ()
     invocation: str | None = None
+
+
+def scan_result(ledger: Ledger) -> Json:
+    """Return the test-result predicate of a scan, the whole ledger in it."""
+    return {
+        "result": "PASSED" if ledger.passed else "FAILED",
+        "configuration": [_engine(name, version) for name, version in engines(ledger.rows)],
+        "passedTests": [SCAN] if ledger.passed else [],
+        "warnedTests": [],
+        "failedTests": [] if ledger.passed else [SCAN],
+        "ledger": ledger.to_json(),
+    }
+
+
+def provenance(build: Build, *, started: str, finished: str, byproducts: Sequence[Json] = ()) -> Json:
+    """Return the SLSA provenance v1 predicate; `started` and `finished` are RFC 3339 times in UTC."""
+    moments = {"startedOn": started, "finishedOn": finished}
+    return {
+        "buildDefinition": {
+            "buildType": build.build_type,
+            "externalParameters": build.external,
+            "internalParameters": build.internal,
+            "resolvedDependencies": list(build.dependencies),
+        },
+        "runDetails": {
+            "builder": {"id": build.builder, "version": {"weighlock": __version__}},
+            "metadata": {**moments, **({"invocationId": build.invocation} if build.invocation else {})},
+            "byproducts": list(byproducts),
+        },
+    }
+
+
+def lasting(predicate_type: str, predicate: Mapping[str, object]) -> Json:
+    """Return the predicate without what differs from run to run: two that agree in this need not both be signed."""
+    document = dict(predicate)
+    if predicate_type == PROVENANCE and isinstance(document.get("runDetails"), dict):
+        document["runDetails"] = _without(document["runDetails"], "metadata")
+    return _without(document, "metadata") if predicate_type == VULNERABILITIES else document
+
+
+def _without(document: object, key: str) -> Json:
+    return {name: value for name, value in dict(document).items() if name != key}  # type: ignore[call-overload]
+
+
+def _engine(name: str, version: str) -> Json:
+    distribution = "weighlock" if name == "strict" else name
+    return {"name": name, "uri": f"pkg:pypi/{distribution}@{version}"}

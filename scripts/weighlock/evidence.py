@@ -1,0 +1,116 @@
+"""Evidence on a digest: bundles as OCI referrers, written in one batch and read back.
+
+A referrer is a manifest with an empty config, the bundle as its only layer and the model's manifest as its subject, as
+cosign v3 and GitHub's attest action write it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from weighlock.errors import MalformedError, NotFoundError, RefusedError
+from weighlock.intoto import Statement
+from weighlock.oci import CREATED, EMPTY_BYTES, EMPTY_DESCRIPTOR, Descriptor, Manifest
+from weighlock.predicates import lasting
+from weighlock.signing import BUNDLE, BUNDLE_LIMIT, Bundle, Signer, Verifier
+from weighlock.store import Store, read
+from weighlock.text import printable
+
+PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
+_CONTENT = "dev.sigstore.bundle.content"
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A referrer that holds a bundle: its descriptor, the bundle, and the statement inside, not yet believed."""
+
+    descriptor: Descriptor
+    bundle: Bundle
+    statement: Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A referrer that is no evidence, and why; it is reported and never passed over in silence."""
+
+    descriptor: Descriptor
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What hangs on a digest: `trusted` was signed by the pinned identity, `ignored` was not or cannot be read."""
+
+    trusted: tuple[Attached, ...]
+    ignored: tuple[Ignored, ...]
+
+
+def collect(store: Store, subject: Descriptor, verifier: Verifier) -> Collected:
+    """Read all referrers of `subject` and keep those that the verifier's identity signed."""
+    trusted: list[Attached] = []
+    ignored: list[Ignored] = []
+    for descriptor in store.referrers(subject.digest):
+        try:
+            attached = fetch(store, descriptor, subject)
+            verifier.verify(attached.bundle)
+            trusted.append(attached)
+        except (RefusedError, NotFoundError) as error:
+            ignored.append(Ignored(descriptor, error.what))
+    return Collected(tuple(trusted), tuple(ignored))
+
+
+def fetch(store: Store, descriptor: Descriptor, subject: Descriptor) -> Attached:
+    """Read one referrer; `MalformedError` unless it hangs on `subject` and holds exactly one bundle."""
+    manifest = Manifest.parse(store.manifest(descriptor.digest), "referrer")
+    if manifest.subject is None or manifest.subject.digest != subject.digest:
+        raise MalformedError("the referrer hangs on another digest")
+    if len(manifest.layers) != 1 or manifest.layers[0].media_type != BUNDLE:
+        shown = printable(manifest.artifact_type or manifest.config.media_type)
+        raise MalformedError(f"the referrer holds no Sigstore bundle, its type is '{shown}'")
+    bundle = Bundle.parse(read(store, manifest.layers[0], BUNDLE_LIMIT))
+    return Attached(descriptor, bundle, Statement.parse(bundle.payload))
+
+
+def missing(wanted: Sequence[Statement], present: Sequence[Attached]) -> list[Statement]:
+    """Return the wanted statements that are not among the `present` ones, compared by what lasts of them."""
+    there = [_identity(attached.statement) for attached in present]
+    return [statement for statement in wanted if _identity(statement) not in there]
+
+
+def attach(
+    store: Store, subject: Descriptor, statements: Sequence[Statement], signer: Signer, *, created: str
+) -> tuple[Descriptor, ...]:
+    """Sign the statements and hang them on `subject`, all in one update; `created` is an RFC 3339 time in UTC."""
+    if not statements:
+        return ()
+    referrers = []
+    for statement in statements:
+        bundle = signer.sign(statement.encode())
+        layer = Descriptor.of(bundle.raw, BUNDLE)
+        if layer.size > BUNDLE_LIMIT:
+            raise RefusedError(
+                f"the bundle for {statement.predicate_type} has {layer.size} bytes, verifiers read {BUNDLE_LIMIT}",
+                remedy="Make the predicate smaller.",
+            )
+        push_bytes(store, layer, bundle.raw)
+        referrers.append(_referrer(layer, subject, statement.predicate_type, created))
+    push_bytes(store, EMPTY_DESCRIPTOR, EMPTY_BYTES)
+    return store.attach(subject, [referrer.encode() for referrer in referrers])
+
+
+def push_bytes(store: Store, descriptor: Descriptor, data: bytes) -> None:
+    """Store a small blob."""
+    store.push_blob(descriptor, lambda: io.BytesIO(data))
+
+
+def _referrer(layer: Descriptor, subject: Descriptor, predicate_type: str, created: str) -> Manifest:
+    plain = Descriptor(subject.media_type, subject.digest, subject.size)
+    annotations = {CREATED: created, _CONTENT: "dsse-envelope", PREDICATE_TYPE: predicate_type}
+    return Manifest(EMPTY_DESCRIPTOR, (layer,), BUNDLE, plain, annotations)
+
+
+def _identity(statement: Statement) -> tuple[object, ...]:
+    digests = tuple(subject.digest for subject in statement.subjects)
+    return digests, statement.predicate_type, lasting(statement.predicate_type, statement.predicate)

@@ -1,0 +1,123 @@
+"""``weighlock inspect``: show what hangs on a digest, as a tree. It shows; whether to believe it, `verify` says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from weighlock import evidence
+from weighlock.errors import NotFoundError, RefusedError
+from weighlock.evidence import PREDICATE_TYPE
+from weighlock.formats.modelpack import FILEPATH
+from weighlock.jsonio import Json
+from weighlock.oci import CREATED, TITLE, Descriptor, Manifest
+from weighlock.signing import Verifier
+from weighlock.signing.identity import verifier
+from weighlock.stages import Context, Problem, option, output
+from weighlock.store import Store
+from weighlock.store.targets import Target, find, open_store
+from weighlock.text import counted, printable, size
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What `inspect` is told."""
+
+    target: str = option("the artifact: oci:DIR[:TAG|@DIGEST] or HOST/REPO[:TAG|@DIGEST]", positional=True)
+    key: Path | None = option("public key (PEM): say which evidence it signed", default=None, metavar="FILE")
+    plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Referrer:
+    """Something that hangs on the digest; `signed` is None where no key was given."""
+
+    descriptor: Descriptor
+    predicate_type: str | None
+    signed: bool | None
+    reason: str = ""
+
+    def to_json(self) -> Json:
+        """Return the wire form."""
+        return {
+            "digest": str(self.descriptor.digest),
+            "artifactType": self.descriptor.artifact_type,
+            "predicateType": self.predicate_type,
+            "created": self.descriptor.annotations.get(CREATED),
+            "signed": self.signed,
+            "reason": self.reason,
+        }
+
+    def line(self) -> str:
+        """Return the referrer on one line."""
+        mark = {None: "", True: "  signed by the key", False: f"  NOT signed by the key: {self.reason}"}[self.signed]
+        kind = self.predicate_type or self.descriptor.artifact_type or "unknown"
+        return f"{printable(kind)}  {self.descriptor.digest}{mark}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What is there."""
+
+    digest: str = output("digest that the target names")
+    reference: str = output("where it is, by digest")
+    manifest: Manifest
+    referrers: tuple[Referrer, ...]
+
+    passed = True
+
+    def data(self) -> Json:
+        """Return manifest, layers and referrers."""
+        return {
+            "digest": self.digest,
+            "reference": self.reference,
+            "artifactType": self.manifest.artifact_type,
+            "layers": [{"path": _path(layer), **layer.to_json()} for layer in self.manifest.layers],
+            "referrers": [referrer.to_json() for referrer in self.referrers],
+        }
+
+    def text(self) -> str:
+        """Return the tree."""
+        layers = [f"{printable(_path(layer))}  {size(layer.size)}  {layer.digest}" for layer in self.manifest.layers]
+        branches = [
+            (f"{printable(str(self.manifest.artifact_type))}: {counted(len(layers), 'file')}", layers),
+            (f"evidence: {counted(len(self.referrers), 'referrer')}", [item.line() for item in self.referrers]),
+        ]
+        lines = [self.reference]
+        for number, (title, leaves) in enumerate(branches, 1):
+            last = number == len(branches)
+            lines.append(("└─ " if last else "├─ ") + title)
+            stem = "   " if last else "│  "
+            lines += [stem + ("└─ " if leaf is leaves[-1] else "├─ ") + leaf for leaf in leaves]
+        return "\n".join(lines) + "\n"
+
+    def problems(self) -> list[Problem]:
+        """Return nothing: inspecting judges nothing."""
+        return []
+
+
+def run(inputs: Inputs, context: Context) -> Outputs:  # noqa: ARG001 - every stage takes the two
+    """Read the manifest and list its referrers."""
+    pinned = verifier(inputs.key) if inputs.key else None
+    target = Target.parse(inputs.target)
+    store = open_store(target, plain_http=inputs.plain_http)
+    subject = find(store, target)
+    manifest = Manifest.parse(store.manifest(subject.digest))
+    referrers = tuple(_look(store, item, subject, pinned) for item in store.referrers(subject.digest))
+    return Outputs(str(subject.digest), f"{store.name}@{subject.digest}", manifest, referrers)
+
+
+def _look(store: Store, descriptor: Descriptor, subject: Descriptor, pinned: Verifier | None) -> Referrer:
+    predicate_type = descriptor.annotations.get(PREDICATE_TYPE)
+    if pinned is None:
+        return Referrer(descriptor, predicate_type, None)
+    try:
+        attached = evidence.fetch(store, descriptor, subject)
+        pinned.verify(attached.bundle)
+    except (RefusedError, NotFoundError) as error:
+        return Referrer(descriptor, predicate_type, signed=False, reason=error.what)
+    return Referrer(descriptor, attached.statement.predicate_type, signed=True)
+
+
+def _path(layer: Descriptor) -> str:
+    return layer.annotations.get(FILEPATH) or layer.annotations.get(TITLE) or "(no name)"

@@ -1,0 +1,201 @@
+"""``weighlock release``: a model goes from a folder to a verified, signed OCI artifact.
+
+The order is the promise. Scan and audit first, and where one says no, nothing is written to the target. Then blobs, the
+manifest by digest, all evidence in one batch, the verification that a consumer would make, and the tag last: nobody
+ever sees a tag without its evidence. Each step does only what is missing, so a rerun repairs and repeats nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from weighlock import clock, evidence, predicates, source
+from weighlock.auditing import AuditResult
+from weighlock.errors import RefusedError
+from weighlock.gate import REQUIREMENTS
+from weighlock.intoto import Statement, Subject, resource, subjects
+from weighlock.jsonio import Json, canonical
+from weighlock.ledger import Ledger
+from weighlock.model import Model
+from weighlock.oci import Descriptor, Digest
+from weighlock.scanners import Severity
+from weighlock.signing import Signer
+from weighlock.signing.identity import signer
+from weighlock.stages import Context, Problem, audit, option, output, package, scan, sign, verify
+from weighlock.stages.sign import evidence_json
+from weighlock.store import Store
+from weighlock.store.targets import Target, open_store
+from weighlock.text import counted
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What `release` is told."""
+
+    path: Path = option("the model: a folder, or one file", positional=True)
+    to: str = option("where to release it: oci:DIR:TAG or HOST/REPO:TAG", metavar="TARGET")
+    key: Path | None = option("private key (PEM); its password in WEIGHLOCK_KEY_PASSWORD", default=None, metavar="FILE")
+    requirements: Path | None = option(
+        "requirements to audit (default: requirements.txt in the model)", default=None, metavar="FILE"
+    )
+    fail_on: Severity = option("lowest severity of a finding that fails", default=Severity.LOW, metavar="SEVERITY")
+    report: Path | None = option("write the scan ledger here", default=None, metavar="FILE")
+    audit_report: Path | None = option("write the audit result here", default=None, metavar="FILE")
+    service: str = option("vulnerability service: pypi or osv", default="pypi")
+    service_url: str = option("URL of the vulnerability service, for a mirror", default="", metavar="URL")
+    plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What was found out before anything was written: the model, its ledger, its audit where there are requirements."""
+
+    model: Model
+    ledger: Ledger
+    audit: AuditResult | None
+
+    @property
+    def green(self) -> bool:
+        """Tell whether the model may pass."""
+        return self.ledger.passed and (self.audit is None or self.audit.passed)
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What `release` did; without a digest it was refused and the target is untouched."""
+
+    verdict: str = output("pass or fail")
+    digest: str = output("digest of the release; deploy this")
+    reference: str = output("where it is, by digest")
+    tag: str = output("tag that names it now")
+    scan: scan.Outputs
+    audit: audit.Outputs | None
+    evidence: tuple[tuple[str, Digest], ...]
+    """Predicate type and referrer digest of all evidence on the digest."""
+    added: int
+    """How many of them this run added."""
+    moved: bool
+    """Whether this run set the tag."""
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether the model was released."""
+        return self.verdict == "pass"
+
+    def data(self) -> Json:
+        """Return digest, reference, tag and evidence."""
+        return {
+            "verdict": self.verdict,
+            "digest": self.digest or None,
+            "reference": self.reference or None,
+            "tag": self.tag or None,
+            "evidence": evidence_json(self.evidence),
+            "problems": [{"path": item.path, "message": item.message} for item in self.problems()],
+        }
+
+    def text(self) -> str:
+        """Return the release, or the reasons why there is none."""
+        if not self.passed:
+            reasons = self.scan.text() + (self.audit.text() if self.audit else "")
+            return reasons + "REFUSED: nothing was written to the target\n"
+        rows = [f"  {kind}  {digest}" for kind, digest in self.evidence]
+        news = "released" if self.added or self.moved else "nothing to do: it is released already"
+        tagged = f" as '{self.tag}'" if self.tag else ", without a tag"
+        return "\n".join([f"{self.reference}{tagged}", *rows, news]) + "\n"
+
+    def problems(self) -> list[Problem]:
+        """Return what scan and audit found."""
+        return [*self.scan.problems(), *(self.audit.problems() if self.audit else [])]
+
+
+def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outputs:
+    """Release the model; `store` is the place that the target names, opened anew where none is given."""
+    signing = signer(inputs.key, context.password)
+    target = Target.parse(inputs.to)
+    place = store or open_store(target, plain_http=inputs.plain_http)
+    before = place.resolve(target.tag) if target.tag else None
+    started = clock.now()
+    gate = _gate(inputs, context)
+    scanned = scan.report(gate.ledger, inputs.report)
+    audited = audit.report(gate.audit, inputs.audit_report) if gate.audit else None
+    if not gate.green:
+        return Outputs("fail", "", "", "", scanned, audited, (), added=0, moved=False)
+    artifact = package.build(gate.model, context)
+    subject = package.push(place, artifact, context.say)
+    build = context.build or source.local(inputs.path, gate.model.name)
+    wanted = _statements(target, gate, subject, build, started)
+    added = _attach(place, subject, wanted, signing, context.say)
+    held = _verify(place, subject, signing)
+    moved = _tag(place, subject, target, before, context.say)
+    reference = f"{place.name}@{subject.digest}"
+    return Outputs("pass", str(subject.digest), reference, target.tag or "", scanned, audited, held, added, moved)
+
+
+def _gate(inputs: Inputs, context: Context) -> Gate:
+    model, ledger = scan.scan_model(inputs.path, fail_on=inputs.fail_on, say=context.say)
+    requirements = inputs.requirements
+    if requirements is None and REQUIREMENTS in model.digests():
+        requirements = inputs.path / REQUIREMENTS if inputs.path.is_dir() else inputs.path
+    if requirements is None or not ledger.passed:
+        return Gate(model, ledger, None)
+    context.say(f"auditing {requirements.name}")
+    result = audit.audit_requirements(
+        requirements, service=inputs.service, service_url=inputs.service_url, say=context.say
+    )
+    return Gate(model, ledger, result)
+
+
+def _statements(
+    target: Target, gate: Gate, subject: Descriptor, build: predicates.Build, started: str
+) -> list[Statement]:
+    """Return every statement of the release; provenance names the files too, so that one can be verified alone."""
+    digests = gate.model.digests()
+    result = predicates.scan_result(gate.ledger)
+    byproduct = resource("scan-ledger", Digest.of(canonical(gate.ledger.to_json())))
+    origin = predicates.provenance(build, started=started, finished=clock.now(), byproducts=[byproduct])
+    about = (Subject(target.name, subject.digest),)
+    named = subjects((target.name, subject.digest), files=list(digests.items()))
+    wanted = [
+        *sign.statements(target.name, subject, digests),
+        Statement(named, predicates.PROVENANCE, origin),
+        Statement(about, predicates.TEST_RESULT, result),
+    ]
+    if gate.audit:
+        wanted.append(Statement(about, predicates.VULNERABILITIES, predicates.vulnerabilities(gate.audit)))
+    return wanted
+
+
+def _attach(
+    store: Store, subject: Descriptor, wanted: list[Statement], signing: Signer, say: Callable[[str], None]
+) -> int:
+    present = evidence.collect(store, subject, signing.verifier()).trusted
+    absent = evidence.missing(wanted, present)
+    evidence.attach(store, subject, absent, signing, created=clock.now())
+    if absent:
+        say(f"attached {counted(len(absent), 'statement')} signed by {signing.identity}")
+    return len(absent)
+
+
+def _verify(store: Store, subject: Descriptor, signing: Signer) -> tuple[tuple[str, Digest], ...]:
+    """Verify as a consumer would, from the store; return the evidence that was believed."""
+    verification = verify.verify(store, subject, signing.verifier())
+    if not verification.passed:
+        failed = next(item for item in verification.checks if not item.ok)
+        raise RefusedError(
+            f"the release does not verify, so it got no tag: {failed.name}: {failed.reason}",
+            remedy="Run again: a rerun adds what is missing. Evidence that says no has to be removed from the target.",
+        )
+    trusted = verification.collected.trusted
+    return tuple((item.statement.predicate_type, item.descriptor.digest) for item in trusted)
+
+
+def _tag(
+    store: Store, subject: Descriptor, target: Target, before: Descriptor | None, say: Callable[[str], None]
+) -> bool:
+    if target.tag is None or (before and before.digest == subject.digest):
+        return False
+    store.tag(subject, target.tag)
+    say(f"tagged '{target.tag}'" + (f", which was {before.digest}" if before else ""))
+    return True
