@@ -11,8 +11,9 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO, Protocol
 
-from weighlock.errors import IntegrityError
-from weighlock.oci import Descriptor, Digest
+from weighlock import jsonio
+from weighlock.errors import IntegrityError, MalformedError
+from weighlock.oci import MANIFEST, Descriptor, Digest, Manifest
 
 CHUNK = 1024 * 1024  # bytes a read; large enough that hashing releases the GIL for long
 
@@ -29,7 +30,10 @@ class Store(Protocol):
         """Return the place as a person would write it, without tag or digest: ``oci:DIR`` or ``HOST/REPO``."""
 
     def resolve(self, tag: str) -> Descriptor | None:
-        """Return what `tag` names now, or None."""
+        """Return what `tag` names now, or None; None too where the place is not there yet."""
+
+    def tags(self) -> tuple[str, ...]:
+        """List some of the tags that are there, sorted; for people, not complete in a large registry."""
 
     def manifest(self, digest: Digest) -> bytes:
         """Return the manifest's bytes, which have this digest."""
@@ -76,6 +80,26 @@ def verified(chunks: Iterable[bytes], descriptor: Descriptor, where: str) -> Ite
             f"{descriptor.digest} in {where} holds other bytes: their digest is sha256:{sha256.hexdigest()}",
             remedy="The content was damaged or replaced; take it from its origin again.",
         )
+
+
+def describe(raw: bytes, what: str = "manifest") -> Descriptor:
+    """Describe the bytes of a manifest or an index, of OCI or of a kind that we do not know, as an index lists them."""
+    document = jsonio.parse(raw, what)
+    media_type = jsonio.field(document, "mediaType", str, what)
+    if media_type == MANIFEST:
+        return Manifest.parse(raw, what).descriptor(raw)
+    artifact_type = jsonio.optional(document, "artifactType", str, what)
+    return Descriptor(
+        media_type, Digest.of(raw), len(raw), artifact_type, jsonio.strings(document, "annotations", what)
+    )
+
+
+def hanging(raw: bytes, subject: Descriptor) -> Descriptor:
+    """Describe the manifest in `raw`, which must have `subject` as its subject."""
+    manifest = Manifest.parse(raw, "referrer")
+    if manifest.subject is None or manifest.subject.digest != subject.digest:
+        raise MalformedError(f"{Digest.of(raw)} is no referrer of {subject.digest}")
+    return manifest.descriptor(raw)
 
 
 def read(store: Store, descriptor: Descriptor, limit: int) -> bytes:

@@ -1,0 +1,22 @@
+"""What tests of every area share: a real registry, and names in it that no other test uses."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+
+import pytest
+import servers
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield ``127.0.0.1:PORT`` of a docker-registry, one for each test process."""
+    with servers.docker_registry(tmp_path_factory.mktemp("registry")) as address:
+        yield address
+
+
+@pytest.fixture
+def fresh_repository(registry: str) -> Callable[[], str]:
+    """Return a function that names an unused repository in `registry`, ``HOST/REPO``."""
+    return lambda: f"{registry}/tests/{secrets.token_hex(8)}"
