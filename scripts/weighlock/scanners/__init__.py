@@ -8,8 +8,8 @@ byte: `COMPLETE` is a claim to the whole content, and only such a claim makes a 
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 
@@ -74,7 +74,16 @@ class Blob:
     format: str
     size: int
     open: Callable[[], BinaryIO]
+    """Opens the content at its first byte, seekable; whoever opens it closes it."""
     member: str | None = None
+    """Path inside the file, the members of nested containers joined by ``!``; None for the file itself."""
+    beside: Mapping[str, int] = field(default_factory=dict)
+    """Path to size in bytes of every file of the model: for content that names other files."""
+
+    @property
+    def name(self) -> str:
+        """Return the innermost name, for formats that attach a meaning to names; it never chooses the parser."""
+        return (self.member or self.path).rsplit("!", maxsplit=1)[-1].rsplit("/", maxsplit=1)[-1]
 
 
 class Scanner(Protocol):

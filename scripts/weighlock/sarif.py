@@ -1,0 +1,60 @@
+"""SARIF 2.1.0: a ledger's findings as code scanning takes them. Pure.
+
+Source: GitHub, "SARIF support for code scanning": a stable rule id, a relative path and a fingerprint decide what is
+the same result; the rule carries ``security-severity``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from weighlock import __version__
+from weighlock.jsonio import Json
+from weighlock.ledger import Ledger, Row
+from weighlock.scanners import Finding, Severity, Verdict
+from weighlock.text import printable
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+RESULTS = 5000  # as many as code scanning shows
+_SCORES = {Severity.LOW: "3.0", Severity.MEDIUM: "5.0", Severity.HIGH: "8.0", Severity.CRITICAL: "9.8"}
+_LEVELS = {Severity.LOW: "note", Severity.MEDIUM: "warning", Severity.HIGH: "error", Severity.CRITICAL: "error"}
+
+
+def log(ledger: Ledger) -> Json:
+    """Return one run: a result for each finding, and for each file that nobody understood."""
+    found = [(row, finding) for row in ledger.rows for finding in _findings(row)]
+    rules = {finding.rule: finding.severity for _, finding in sorted(found, key=lambda pair: pair[1].severity)}
+    driver = {
+        "name": "weighlock",
+        "version": __version__,
+        "rules": [{"id": rule, "properties": {"security-severity": _SCORES[worst]}} for rule, worst in rules.items()],
+    }
+    results = [_result(row, finding) for row, finding in found[:RESULTS]]
+    run = {"tool": {"driver": driver}, "automationDetails": {"id": "weighlock/scan/"}, "results": results}
+    return {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+
+
+def _findings(row: Row) -> list[Finding]:
+    findings = [finding for report in row.reports for finding in report.findings]
+    if row.verdict is Verdict.UNSCANNED:
+        reasons = "; ".join(report.reason for report in row.reports if report.reason)
+        findings.append(Finding("unscanned", Severity.HIGH, reasons or "no engine understood this file"))
+    return findings
+
+
+def _result(row: Row, finding: Finding) -> Json:
+    place = "".join(
+        (
+            f" in {finding.member}" if finding.member else "",
+            f" at byte {finding.offset}" if finding.offset is not None else "",
+        )
+    )
+    identity = f"{finding.rule}\n{row.digest}\n{finding.member}\n{finding.message}"
+    return {
+        "ruleId": finding.rule,
+        "level": _LEVELS[finding.severity],
+        "message": {"text": printable(f"{finding.message}{place}", 1000)},
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": row.path}, "region": {"startLine": 1}}}],
+        "partialFingerprints": {"weighlock/v1": hashlib.sha256(identity.encode(errors="replace")).hexdigest()},
+        "properties": {"digest": str(row.digest), "member": finding.member, "offset": finding.offset},
+    }

@@ -1,0 +1,86 @@
+"""Containers: archives and compressed streams, opened as their loaders open them, so that every member is scanned.
+
+An unpacker yields the members one after the other and notes what is wrong with the container itself: bytes that
+belong to no member, names that lie, checksums that do not fit. It never stops at a bad member, since a loader may not.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from weighlock.scanners import Blob
+from weighlock.scanners.reading import UnclearError, section
+from weighlock.scanners.sniff import recognised, sniff
+from weighlock.scanners.strict.notes import Notes
+
+DEPTH = 4  # containers in containers
+MEMBERS = 20_000  # in one file of the model
+UNPACKED = 8 * 1024**3  # bytes unpacked from one file of the model
+RATIO = 200  # unpacked to packed size, beyond
+RATIO_FREE = 64 * 1024**2  # bytes that may be unpacked at any ratio
+_IN_MEMORY = 16 * 1024**2  # bytes; larger members are unpacked to disk
+
+
+@dataclass(slots=True)
+class Budget:
+    """What may still be unpacked from one file of the model, so that bombs end as unscanned."""
+
+    members: int = MEMBERS
+    unpacked: int = UNPACKED
+
+    def member(self) -> None:
+        """Count a member."""
+        self.members -= 1
+        if self.members < 0:
+            raise UnclearError(f"more than {MEMBERS} members in one file")
+
+    def unpack(self, count: int, total: int, packed: int) -> None:
+        """Count `count` more bytes of a member that has `total` by now and came from `packed` bytes."""
+        self.unpacked -= count
+        if self.unpacked < 0:
+            raise UnclearError(f"unpacks to more than {UNPACKED} bytes")
+        if total > RATIO_FREE and total > RATIO * packed:
+            raise UnclearError(f"unpacks to more than {RATIO} times its size: a bomb")
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A member as a blob of its own, and what is wrong with the way it is packed."""
+
+    blob: Blob
+    notes: Notes
+
+
+Unpacker = Callable[[Blob, BinaryIO, Notes, Budget], Iterator[Member]]
+
+
+def member(parent: Blob, name: str, stream: BinaryIO, size: int, forced: str | None = None) -> Blob:
+    """Return the blob for a member whose content is the first `size` bytes of `stream`; its format is sniffed.
+
+    `forced` is the format that the container's own structure gives it.
+    """
+
+    def opener() -> BinaryIO:
+        return section(stream, 0, size)
+
+    path = f"{parent.member}!{name}" if parent.member else name
+    found = forced or recognised(sniff(opener()), opener)
+    return Blob(parent.path, found, size, opener, path, parent.beside)
+
+
+def spool(pieces: Iterator[bytes], packed: int, budget: Budget) -> tuple[BinaryIO, int]:
+    """Write unpacked pieces to a temporary file within the budget; return it with its size in bytes."""
+    target = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - the caller closes it
+    total = 0
+    try:
+        for piece in pieces:
+            total += len(piece)
+            budget.unpack(len(piece), total, packed)
+            target.write(piece)
+    except BaseException:
+        target.close()
+        raise
+    return target, total  # type: ignore[return-value] # it is a BinaryIO in all but name before Python 3.11

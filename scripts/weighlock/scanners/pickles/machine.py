@@ -1,0 +1,285 @@
+"""An inert unpickler: runs the opcodes over placeholders, imports nothing, calls nothing, and notes what would happen.
+
+It is at least as lenient as CPython's unpicklers, so that what one of them would execute is seen here, and it notes
+everything that plain data never does. Memory grows with the number of operations only, which is limited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from weighlock.scanners.pickles.opcodes import Operations
+from weighlock.scanners.reading import UnclearError
+
+OPERATIONS = 5_000_000  # a stream with more of them is not understood; about ten seconds here
+MEMO = 10_000_000  # largest memo index; CPython's memo is an array of that length
+
+OPAQUE = object()  # a scalar, bytes, or anything else that no rule asks about
+
+
+@dataclass(slots=True, eq=False)
+class Thing:
+    """A placeholder: a ``global``, an ``instance`` that a call made, a ``list``, ``dict``, ``set`` or ``persistent``."""
+
+    kind: str
+    module: str = ""
+    name: str = ""
+    special: list[str] = field(default_factory=list)
+    """Of a dict: its keys that are names with a meaning to Python (``__class__``), at most a few."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that the stream does beyond making data: `what` is global, call, build, item, append, persistent or extension."""
+
+    what: str
+    offset: int
+    target: Any
+    value: Any = None
+
+
+class Machine:
+    """Runs one stream after the other; every event goes to `note`, which returns what a persistent id stands for."""
+
+    def __init__(self, operations: Operations, note: Callable[[Event], None], limit: int = OPERATIONS) -> None:
+        """Take the streams of `operations`, `limit` operations in all."""
+        self._operations = operations
+        self._note = note
+        self._left = limit
+        self._stack: list[Any] = []
+        self._marks: list[list[Any]] = []
+        self._memo: dict[Any, Any] = {}
+        self._offset = 0
+        self._steps = self._table()
+
+    def run(self) -> Any:
+        """Run one stream to STOP and return the object it leaves; `UnclearError` where it breaks."""
+        self._stack, self._marks, self._memo = [], [], {}
+        for name, argument, offset in self._operations.stream():
+            self._offset = offset
+            self._left -= 1
+            if self._left < 0:
+                raise OverflowError("too many operations")
+            self._step(name, argument)
+        return self._pop()
+
+    def _step(self, name: str, argument: Any) -> None:
+        if name in _CONSTANTS:
+            self._stack.append(_CONSTANTS[name])
+        elif name in _LITERALS:
+            self._stack.append(argument)
+        elif name in _MAKERS:
+            self._stack.append(Thing(_MAKERS[name]))
+        elif name not in _IGNORED:
+            self._steps[name](argument)
+
+    def _table(self) -> dict[str, Callable[[Any], None]]:
+        return {
+            "MARK": self._mark,
+            "POP": self._drop,
+            "POP_MARK": self._drop_mark,
+            "DUP": self._duplicate,
+            **dict.fromkeys(("PUT", "BINPUT", "LONG_BINPUT"), self._put),
+            "MEMOIZE": self._memoize,
+            **dict.fromkeys(("GET", "BINGET", "LONG_BINGET"), self._get),
+            "TUPLE1": lambda _: self._tuple(1),
+            "TUPLE2": lambda _: self._tuple(2),
+            "TUPLE3": lambda _: self._tuple(3),
+            "TUPLE": self._marked_tuple,
+            "LIST": lambda _: self._marked("list"),
+            "DICT": lambda _: self._marked("dict"),
+            "FROZENSET": lambda _: self._marked("set"),
+            "APPEND": self._append,
+            "APPENDS": self._appends,
+            "ADDITEMS": self._add,
+            "SETITEM": self._set_item,
+            "SETITEMS": self._set_items,
+            "GLOBAL": self._global,
+            "STACK_GLOBAL": self._stack_global,
+            "INST": self._instance,
+            "OBJ": self._object,
+            "REDUCE": self._reduce,
+            "NEWOBJ": self._reduce,
+            "NEWOBJ_EX": self._new_with_keywords,
+            "BUILD": self._build,
+            "PERSID": self._persistent,
+            "BINPERSID": self._persistent_from_stack,
+            **dict.fromkeys(("EXT1", "EXT2", "EXT4"), self._foreign),
+            **dict.fromkeys(("NEXT_BUFFER", "READONLY_BUFFER"), self._foreign),
+        }
+
+    def _pop(self) -> Any:
+        if not self._stack:
+            raise UnclearError(f"the operation at byte {self._offset} needs more than there is on the stack")
+        return self._stack.pop()
+
+    def _top(self) -> Any:
+        if not self._stack:
+            raise UnclearError(f"the operation at byte {self._offset} needs more than there is on the stack")
+        return self._stack[-1]
+
+    def _pop_mark(self) -> list[Any]:
+        if not self._marks:
+            raise UnclearError(f"the operation at byte {self._offset} needs a mark and there is none")
+        items, self._stack = self._stack, self._marks.pop()
+        return items
+
+    def _event(self, what: str, target: Any, value: Any = None) -> None:
+        self._note(Event(what, self._offset, target, value))
+
+    def _mark(self, _: Any) -> None:
+        self._marks.append(self._stack)
+        self._stack = []
+
+    def _drop(self, _: Any) -> None:
+        if self._stack:
+            self._stack.pop()
+        else:
+            self._pop_mark()
+
+    def _drop_mark(self, _: Any) -> None:
+        self._pop_mark()
+
+    def _duplicate(self, _: Any) -> None:
+        self._stack.append(self._top())
+
+    def _put(self, index: Any) -> None:
+        if not isinstance(index, int) or not 0 <= index <= MEMO:
+            raise UnclearError(f"memo index out of bounds at byte {self._offset}")
+        self._memo[index] = self._top()
+
+    def _memoize(self, _: Any) -> None:
+        self._memo[len(self._memo)] = self._top()
+
+    def _get(self, index: Any) -> None:
+        if index not in self._memo:
+            raise UnclearError(f"memo entry that was never written at byte {self._offset}")
+        self._stack.append(self._memo[index])
+
+    def _tuple(self, count: int) -> None:
+        if len(self._stack) < count:
+            raise UnclearError(f"the tuple at byte {self._offset} needs more than there is on the stack")
+        items = tuple(self._stack[-count:])
+        self._stack[-count:] = [items]
+
+    def _marked_tuple(self, _: Any) -> None:
+        items = tuple(self._pop_mark())
+        self._stack.append(items)
+
+    def _marked(self, kind: str) -> None:
+        items = self._pop_mark()
+        self._stack.append(Thing(kind))
+        if kind == "dict":
+            self._fill(items)
+
+    def _append(self, _: Any) -> None:
+        value = self._pop()
+        self._event("append", self._top(), (value,))
+
+    def _appends(self, _: Any) -> None:
+        items = self._pop_mark()
+        self._event("append", self._top(), items)
+
+    def _add(self, _: Any) -> None:
+        items = self._pop_mark()
+        self._event("add", self._top(), items)
+
+    def _set_item(self, _: Any) -> None:
+        value, key = self._pop(), self._pop()
+        self._event("item", self._top(), key)
+        self._fill([key, value])
+
+    def _set_items(self, _: Any) -> None:
+        items = self._pop_mark()
+        self._event("item", self._top())
+        self._fill(items)
+
+    def _fill(self, items: list[Any]) -> None:
+        target = self._top()
+        if isinstance(target, Thing) and len(target.special) < 8:
+            target.special.extend(key for key in items[::2] if isinstance(key, str) and key in SPECIAL)
+
+    def _global(self, pair: tuple[Any, Any]) -> None:
+        module, name = pair
+        literal = isinstance(module, str) and isinstance(name, str)
+        thing = Thing("global", module, name) if literal else Thing("global", "", "a computed name")
+        self._event("global", thing)
+        self._stack.append(thing)
+
+    def _stack_global(self, _: Any) -> None:
+        name, module = self._pop(), self._pop()
+        self._global((module, name))
+
+    def _call(self, callee: Any, arguments: Any) -> None:
+        self._event("call", callee, arguments)
+        made = isinstance(callee, Thing) and callee.kind == "global"
+        self._stack.append(Thing("instance", callee.module, callee.name) if made else Thing("instance"))
+
+    def _reduce(self, _: Any) -> None:
+        arguments, callee = self._pop(), self._pop()
+        self._call(callee, arguments)
+
+    def _new_with_keywords(self, _: Any) -> None:
+        keywords, arguments, callee = self._pop(), self._pop(), self._pop()
+        self._call(callee, (arguments, keywords))
+
+    def _object(self, _: Any) -> None:
+        items = self._pop_mark()
+        if not items:
+            raise UnclearError(f"nothing to call at byte {self._offset}")
+        self._call(items[0], tuple(items[1:]))
+
+    def _instance(self, pair: tuple[Any, Any]) -> None:
+        arguments = tuple(self._pop_mark())
+        self._global(pair)
+        self._call(self._pop(), arguments)
+
+    def _build(self, _: Any) -> None:
+        state = self._pop()
+        self._event("build", self._top(), state)
+
+    def _persistent(self, name: Any) -> None:
+        thing = Thing("persistent")
+        self._event("persistent", thing, name)
+        self._stack.append(thing)
+
+    def _persistent_from_stack(self, _: Any) -> None:
+        self._persistent(self._pop())
+
+    def _foreign(self, _: Any) -> None:
+        self._event("extension", None)
+        self._stack.append(Thing("instance"))
+
+
+SPECIAL = frozenset(dir(object)) | frozenset(dir(lambda: None)) | {"__setstate__", "__slots__", "__bases__", "__mro__"}
+"""Attribute names through which an object's behaviour is replaced."""
+
+_IGNORED = frozenset({"PROTO", "FRAME", "STOP"})
+_CONSTANTS = dict.fromkeys(("NONE", "NEWTRUE", "NEWFALSE"), OPAQUE) | {"EMPTY_TUPLE": ()}
+_LITERALS = frozenset(
+    [
+        "INT",
+        "LONG",
+        "FLOAT",
+        "STRING",
+        "UNICODE",
+        "BININT",
+        "BININT1",
+        "BININT2",
+        "LONG1",
+        "LONG4",
+        "BINFLOAT",
+        "BINSTRING",
+        "SHORT_BINSTRING",
+        "BINBYTES",
+        "SHORT_BINBYTES",
+        "BINBYTES8",
+        "BYTEARRAY8",
+        "BINUNICODE",
+        "SHORT_BINUNICODE",
+        "BINUNICODE8",
+    ]
+)
+_MAKERS = {"EMPTY_LIST": "list", "EMPTY_DICT": "dict", "EMPTY_SET": "set"}

@@ -1,0 +1,184 @@
+"""Finding a format by content: what a file is, whatever its name says.
+
+`Sniffer` sees every byte in the one streaming read; `recognised` adds the looks that need a second, seekable one. The
+answer is a word, the ledger's ``format``. It chooses the parser; a wrong word can only make a file `unscanned`, since
+every rule demands that the content follows it to the last byte.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+import zlib
+from collections.abc import Callable
+from typing import BinaryIO
+
+from weighlock.scanners import protobuf
+from weighlock.scanners.pickles import disguise
+
+HEAD = 4096  # bytes kept from the start; HDF5 may begin at 512, 1024 or 2048
+TAIL = 65_557  # bytes kept from the end: a zip's last record, with the longest comment it can have
+
+MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"PK\x03\x04", "zip"),
+    (0, b"PK\x05\x06", "zip"),
+    (0, b"PK\x07\x08", "zip"),
+    (0, b"7z\xbc\xaf\x27\x1c", "7z"),
+    (0, b"Rar!\x1a\x07", "rar"),
+    (0, b"\x1f\x8b", "gzip"),
+    (0, b"BZh", "bzip2"),
+    (0, b"\xfd7zXZ\x00", "xz"),
+    (0, b"\x5d\x00\x00", "lzma"),
+    (0, b"\x04\x22\x4d\x18", "lz4"),
+    (0, b"\x28\xb5\x2f\xfd", "zstd"),
+    (0, b"ZF0x", "joblib zfile"),
+    (0, b"\x93NUMPY", "npy"),
+    *((offset, b"\x89HDF\r\n\x1a\n", "hdf5") for offset in (0, 512, 1024, 2048)),
+    (0, b"GGUF", "gguf"),
+    (4, b"TFL3", "tflite"),
+    (0, b"\x7fELF", "elf"),
+    *(
+        (0, magic, "mach-o")
+        for magic in (b"\xfe\xed\xfa\xce", b"\xfe\xed\xfa\xcf", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe")
+    ),
+    (0, b"\xca\xfe\xba\xbe", "mach-o"),
+    (0, b"\x89PNG\r\n\x1a\n", "png"),
+    (0, b"\xff\xd8\xff", "jpeg"),
+    (0, b"GIF87a", "gif"),
+    (0, b"GIF89a", "gif"),
+    (8, b"WEBP", "webp"),
+    (0, b"%PDF-", "pdf"),
+    *((0, b"RD" + kind, "r") for kind in (b"X2\n", b"X3\n", b"A2\n", b"A3\n")),
+    (0, b"X\n\x00\x00\x00", "r"),
+    (0, b"CBM1", "catboost"),
+)
+
+_SHORT_MAGIC = (
+    (re.compile(rb"\x80[\x00-\x05]"), "pickle"),
+    (re.compile(rb"MZ"), "pe"),
+    (re.compile(rb"B\n[\x02\x03]\0"), "r"),
+)
+_R_TEXT = re.compile(rb"A\n[23]\n\d{5,7}\n")
+
+COMPRESSED = frozenset({"gzip", "bzip2", "xz", "lzma", "zlib"})
+CONTAINERS = frozenset({"zip", "tar"}) | COMPRESSED
+PICKLES = frozenset({"pickle", "torch pickle", "torchscript pickle"})
+NATIVE = frozenset({"elf", "mach-o", "pe"})
+
+
+class Sniffer:
+    """A sink that decides the format from head, tail and whether every byte is text; constant memory."""
+
+    def __init__(self) -> None:
+        """Start with no byte seen."""
+        self.head = b""
+        self.tail = b""
+        self.size = 0
+        self._decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self.size += len(chunk)
+        if len(self.head) < HEAD:
+            self.head += bytes(chunk[: HEAD - len(self.head)])
+        self.tail = bytes(chunk[-TAIL:]) if len(chunk) >= TAIL else (self.tail + bytes(chunk))[-TAIL:]
+        if self._decoder is not None:
+            self._check_text(chunk)
+
+    @property
+    def text(self) -> bool:
+        """Tell whether all bytes so far are valid UTF-8 without NUL, complete to the last character."""
+        return self._decoder is not None and not self._decoder.getstate()[0]
+
+    @property
+    def zip_end(self) -> bool:
+        """Tell whether the last bytes end a zip archive, so that a zip reader would open whatever this is."""
+        position = self.tail.rfind(b"PK\x05\x06")
+        while position >= 0:
+            record = self.tail[position : position + 22]
+            if len(record) == 22 and position + 22 + int.from_bytes(record[20:], "little") == len(self.tail):
+                return True
+            position = self.tail.rfind(b"PK\x05\x06", 0, position)
+        return False
+
+    def format(self) -> str:
+        """Return the format as far as head, tail and the text check tell it; `recognised` goes on from there."""
+        found = "tar" if _is_tar(self.head) else _by_magic(self.head)
+        if found:
+            return found
+        if self.text:
+            return _text_format(self.head, self.size)
+        if self._is_safetensors():
+            return "safetensors"
+        return next((name for magic, name in _SHORT_MAGIC if magic.match(self.head)), "unknown")
+
+    def _is_safetensors(self) -> bool:
+        length = int.from_bytes(self.head[:8], "little")
+        return self.head[8:9] == b"{" and length >= 2 and 8 + length <= self.size
+
+    def _check_text(self, chunk: bytes) -> None:
+        assert self._decoder is not None  # noqa: S101 - for mypy; `feed` looked
+        try:
+            self._decoder.decode(chunk)
+        except ValueError:
+            self._decoder = None
+        if b"\0" in chunk:
+            self._decoder = None
+
+
+def recognised(sniffer: Sniffer, opener: Callable[[], BinaryIO]) -> str:
+    """Return the format, looking again where magic is not enough: at pickles without magic, zlib and protobuf."""
+    found = sniffer.format()
+    if found not in {"text", "json", "unknown"}:
+        return found
+    with opener() as stream:
+        if _is_zlib(stream.read(HEAD)):
+            return "zlib"
+        stream.seek(0)
+        if disguise.is_pickle(stream):
+            return "pickle"
+        stream.seek(0)
+        return "onnx" if found == "unknown" and protobuf.is_onnx(stream, sniffer.size) else found
+
+
+def sniff(stream: BinaryIO, *sinks: Callable[[bytes], None]) -> Sniffer:
+    """Read `stream` to its end through a `Sniffer` and the other sinks."""
+    sniffer = Sniffer()
+    while chunk := stream.read(1024 * 1024):
+        sniffer.feed(chunk)
+        for feed in sinks:
+            feed(chunk)
+    return sniffer
+
+
+def _by_magic(head: bytes) -> str | None:
+    return next((name for offset, magic, name in MAGIC if head.startswith(magic, offset)), None)
+
+
+def _text_format(head: bytes, size: int) -> str:
+    if not head:
+        return "empty"
+    if head.startswith(b"version https://git-lfs.github.com/spec/") and size < 1024:
+        return "lfs pointer"
+    if _R_TEXT.match(head):
+        return "r"
+    return "json" if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in {b"{", b"["} else "text"
+
+
+def _is_tar(head: bytes) -> bool:
+    """Tell whether the first block's checksum adds up (POSIX ustar); old archives have no magic."""
+    block = head[:512]
+    field = block[148:156].strip(b" \0")
+    if len(block) < 512 or not field or not block[:1].strip(b"\0") or field.strip(b"01234567"):
+        return False
+    return int(field, 8) == sum(block[:148]) + 8 * ord(" ") + sum(block[156:])
+
+
+def _is_zlib(head: bytes) -> bool:
+    """Tell whether an RFC 1950 header is followed by a deflate stream that starts well; text may begin like one."""
+    if len(head) < 8 or head[0] & 0x0F != 8 or int.from_bytes(head[:2], "big") % 31:
+        return False
+    try:
+        return bool(zlib.decompressobj().decompress(head, 64))
+    except zlib.error:
+        return False

@@ -1,0 +1,77 @@
+"""The engine `strict`: one rule a format, each of which claims every byte or says what it did not understand.
+
+It owns coverage: what none of its rules completes is unscanned, whatever other engines say. It imports no model
+library and loads nothing. A rule is a function of `notes.Rule`'s shape; adding a format is a rule and a line in
+`RULES`, once the sniffer has a word for it.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+from weighlock import __version__
+from weighlock.scanners import Blob, Report, Severity, Status
+from weighlock.scanners.reading import UnclearError
+from weighlock.scanners.sniff import CONTAINERS, NATIVE
+from weighlock.scanners.strict import images, text
+from weighlock.scanners.strict.claims import claim
+from weighlock.scanners.strict.notes import Notes, Rule
+from weighlock.scanners.strict.pickle import pickle
+from weighlock.scanners.strict.safetensors import safetensors
+
+NAME = "strict"
+
+RULES: Mapping[str, Rule] = {
+    "empty": text.empty,
+    "text": text.text,
+    "json": text.json_document,
+    "lfs pointer": text.pointer,
+    "safetensors": safetensors,
+    "png": images.png,
+    "gif": images.gif,
+    "jpeg": images.jpeg,
+    "webp": images.webp,
+    "pickle": pickle,
+    "torch pickle": pickle,
+    "torchscript pickle": pickle,
+}
+
+
+class Strict:
+    """A `Scanner` that judges by content alone."""
+
+    name = NAME
+    version = __version__
+
+    def scan(self, blob: Blob) -> Report:
+        """Apply the rule of the blob's format; a container's members are blobs of their own and not its business."""
+        notes = Notes(blob.member)
+        claim(blob, notes)
+        if blob.format in NATIVE:
+            notes.find("native", Severity.HIGH, f"a native program or library ({blob.format}), not model data")
+        elif blob.format not in CONTAINERS:
+            _apply(blob, notes)
+        return report(notes)
+
+
+def report(notes: Notes) -> Report:
+    """Return the notes as this engine's report."""
+    status = Status.ERROR if notes.gaps else Status.COMPLETE
+    return Report(NAME, __version__, status, tuple(notes.findings), "; ".join(notes.gaps))
+
+
+def _apply(blob: Blob, notes: Notes) -> None:
+    rule = RULES.get(blob.format)
+    if rule is None:
+        notes.gap(
+            "no rule understands this content"
+            if blob.format == "unknown"
+            else f"the format {blob.format} is recognised, and there is no rule for it yet"
+        )
+        return
+    try:
+        with blob.open() as stream:
+            rule(blob, io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream, notes)
+    except UnclearError as error:
+        notes.gap(str(error))

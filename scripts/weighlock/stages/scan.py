@@ -1,0 +1,145 @@
+"""Scan: every file of a model is weighed once, recognised by content, read by all engines, and gets a row in the ledger."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from weighlock import predicates, sarif
+from weighlock.jsonio import Json
+from weighlock.ledger import Ledger, Row
+from weighlock.model import Entry, Model, ModelFile, walk, weigh
+from weighlock.scanners import Blob, Scanner, Severity, Verdict
+from weighlock.scanners.examine import examine
+from weighlock.scanners.modelscan_engine import ModelScan
+from weighlock.scanners.sniff import Sniffer, recognised
+from weighlock.scanners.strict import Strict
+from weighlock.stages import Context, Problem, option, output
+from weighlock.text import counted, printable
+
+SCANNERS: dict[str, Callable[[], Scanner]] = {"strict": Strict, "modelscan": ModelScan}
+"""The engines; each reads every blob. `strict` owns coverage, so it is not optional."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What to scan, and where to write what was found."""
+
+    path: Path = option("the model: a folder, or one file", positional=True, metavar="PATH")
+    report: Path | None = option("write the ledger to this file (JSON)", default=None, metavar="FILE")
+    sarif: Path | None = option("write the findings to this file (SARIF 2.1.0)", default=None, metavar="FILE")
+    fail_on: Severity = option(
+        "lowest severity that fails: low, medium, high or critical", default=Severity.LOW, metavar="SEVERITY"
+    )
+    predicate: Path | None = option("write the predicate for `attest` to this file", default=None, metavar="FILE")
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The verdict, the ledger behind it, and its counts."""
+
+    ledger: Ledger
+    verdict: str = output("safe, review, unscanned or unsafe")
+    files: int = output("number of files in the model")
+    findings: int = output("number of findings")
+    report: Path | None = output("the ledger's file, where one was asked for")
+    sarif: Path | None = output("the SARIF file, where one was asked for")
+
+    @property
+    def passed(self) -> bool:
+        """Tell whether every file is safe."""
+        return self.ledger.passed
+
+    def data(self) -> Json:
+        """Return the ledger."""
+        return self.ledger.to_json()
+
+    def text(self) -> str:
+        """Return the verdict and, for each file that is not safe, what it is and why."""
+        held = [row for row in self.ledger.rows if row.verdict is not Verdict.SAFE]
+        lines = [f"{self.verdict}: {counted(len(self.ledger.rows), 'file')}, {len(held)} not safe"]
+        for row in sorted(held, key=lambda row: (-row.verdict, row.path)):
+            lines.append(f"\n{row.verdict.name.lower():<9} {printable(row.path)} ({row.format})")
+            lines.extend(f"          - {printable(reason, 600)}" for reason in row.reasons())
+            lines.append(f"          {remedy(row)}")
+        return "\n".join(lines) + "\n"
+
+    def problems(self) -> Sequence[Problem]:
+        """Return one problem a file that is not safe, worst first."""
+        held = sorted(
+            (row for row in self.ledger.rows if row.verdict is not Verdict.SAFE), key=lambda row: -row.verdict
+        )
+        return [
+            Problem(row.path, f"{row.verdict.name.lower()}: {printable('; '.join(row.reasons()), 600)}") for row in held
+        ]
+
+
+def run(inputs: Inputs, context: Context) -> Outputs:
+    """Scan the model at `inputs.path` and write the reports that were asked for."""
+    _, ledger = scan_model(inputs.path, fail_on=inputs.fail_on, say=context.say)
+    _write(inputs.report, ledger.to_json())
+    _write(inputs.sarif, sarif.log(ledger))
+    if inputs.predicate:
+        _write(inputs.predicate, predicates.scan_result(ledger))
+    findings = sum(len(report.findings) for row in ledger.rows for report in row.reports)
+    return Outputs(ledger, ledger.verdict.name.lower(), len(ledger.rows), findings, inputs.report, inputs.sarif)
+
+
+def scan_model(
+    path: Path,
+    *,
+    fail_on: Severity = Severity.LOW,
+    scanners: Sequence[Scanner] | None = None,
+    say: Callable[[str], None] = lambda _words: None,
+) -> tuple[Model, Ledger]:
+    """Weigh and scan the model at `path`; return its files and the ledger with one row for each.
+
+    Raises `InputError` for what the walk refuses and `UnfinishedError` for a file that changes meanwhile. What the
+    files hold never raises: it is in the ledger.
+    """
+    engines = [make() for make in SCANNERS.values()] if scanners is None else scanners
+    entries = walk(path)
+    weighed = [_weigh(entry) for entry in entries]
+    beside = {file.path: file.size for file, _ in weighed}
+    rows = []
+    for position, (file, sniffer) in enumerate(weighed, 1):
+        say(f"scanning {position} of {len(weighed)}: {printable(file.path)}")
+
+        def opener(file: ModelFile = file) -> BinaryIO:
+            return _buffered(file)
+
+        blob = Blob(file.path, recognised(sniffer, opener), file.size, opener, beside=beside)
+        examined = examine(blob, engines, fail_on)
+        opener().close()  # refuses a file that changed while the engines read it
+        rows.append(Row(file.path, file.size, file.digest, blob.format, examined.verdict, examined.reports))
+    return Model(path.resolve().name, tuple(file for file, _ in weighed)), Ledger(tuple(rows))
+
+
+def remedy(row: Row) -> str:
+    """Say what to do about a file that is not safe."""
+    if row.format == "lfs pointer":
+        return "Fetch the file's content, then run again."
+    if row.verdict is Verdict.UNSAFE:
+        return "Do not load it. Ask its author for a version in safetensors, or remove it from the model."
+    if row.verdict is Verdict.REVIEW:
+        return "Have it looked at before it passes."
+    return "Convert it to a format that is understood (safetensors, ONNX, text), or move it out of the model."
+
+
+def _weigh(entry: Entry) -> tuple[ModelFile, Sniffer]:
+    sniffer = Sniffer()
+    return weigh(entry, [sniffer]), sniffer
+
+
+def _buffered(file: ModelFile) -> BinaryIO:
+    stream = file.open()
+    return io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
+
+
+def _write(path: Path | None, document: Json) -> None:
+    if path:
+        path.write_text(json.dumps(document, indent=2) + "\n")
