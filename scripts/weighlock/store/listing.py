@@ -69,6 +69,15 @@ class Listing:
                 entries[place] = _described(entries[place], descriptor)
         return Listing(tuple(entries), self.rest)
 
+    def joined(self, earlier: Listing) -> Listing:
+        """Return this with those entries of `earlier` whose digest it lacks."""
+        missing = (entry for entry in earlier.entries if entry["digest"] not in self.digests())
+        return Listing((*self.entries, *missing), self.rest)
+
+    def digests(self) -> frozenset[str]:
+        """Return the digests of all entries."""
+        return frozenset(entry["digest"] for entry in self.entries)
+
     def tagging(self, descriptor: Descriptor, tag: str) -> Listing:
         """Return this with `tag` on `descriptor` alone; what carried it before stays listed, with its other tags."""
         digest = str(descriptor.digest)

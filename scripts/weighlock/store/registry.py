@@ -1,15 +1,225 @@
-"""A repository in a registry as a store (distribution-spec 1.1.1)."""
+"""A repository in a registry as a store, over its HTTP API (distribution-spec 1.1.1).
+
+Blobs are streamed and digested on the way in both directions; no blob is ever held whole.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import urlencode
 
-if TYPE_CHECKING:
-    from weighlock.store import Store
-    from weighlock.store.targets import Repository
+from weighlock import jsonio
+from weighlock.errors import IntegrityError, MalformedError, NotFoundError, StoreError
+from weighlock.oci import MANIFEST_LIMIT, Descriptor, Digest
+from weighlock.store import chunks, credentials, describe, hanging, verified
+from weighlock.store.auth import PUSH, Authorizer
+from weighlock.store.client import Call, Client, Reply
+from weighlock.store.referrers import ACCEPT, Referrers
+from weighlock.store.retries import PassingError, Retries
+from weighlock.store.targets import Repository
+from weighlock.store.wire import Wire, is_loopback, origin
+from weighlock.text import printable
+
+_ABSENT = frozenset({404})
+_HUB = "docker.io"  # its API has another host than its name
 
 
-def open_registry(repository: Repository, *, plain_http: bool, environ: Mapping[str, str]) -> Store:
-    """Return the store for `repository`."""
-    raise NotImplementedError
+class Registry:
+    """The `Store` for one repository."""
+
+    def __init__(self, client: Client) -> None:
+        """Speak through `client`; nothing is contacted yet."""
+        self._client = client
+        self._referrers = Referrers(client)
+
+    @property
+    def name(self) -> str:
+        """Return ``HOST/REPO``."""
+        return self._client.name
+
+    def resolve(self, tag: str) -> Descriptor | None:
+        """Return what `tag` names; the descriptor is made from the manifest's own bytes."""
+        reply = self._get_manifest(tag)
+        return None if reply is None else describe(reply.body, f"{tag} in {self.name}")
+
+    def tags(self) -> tuple[str, ...]:
+        """List the first page of tags, without those that only hold referrers."""
+        call = Call("listing the tags", "GET", self._client.url("tags/list?n=100"), accept=_ABSENT)
+        reply = self._client.exchange(call, MANIFEST_LIMIT)
+        if reply.status == 404:
+            return ()
+        what = f"the list of tags of {self.name}"
+        tags = jsonio.optional(jsonio.parse(reply.body, what), "tags", list, what) or []
+        return tuple(sorted(tag for tag in tags if isinstance(tag, str) and not tag.startswith("sha256-")))
+
+    def manifest(self, digest: Digest) -> bytes:
+        """Return the manifest's bytes, digested."""
+        reply = self._get_manifest(str(digest))
+        if reply is None:
+            raise NotFoundError(f"{self.name} does not hold {digest}")
+        return b"".join(verified([reply.body], Descriptor("", digest, len(reply.body)), self.name))
+
+    def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
+        """Yield the blob's bytes, going on where a broken download stopped; they are checked after the last."""
+        return verified(self._download(descriptor), descriptor, self.name)
+
+    def examine(self, descriptor: Descriptor) -> str:
+        """Ask for the blob's presence and size; the registry checked its digest when it took it."""
+        if not self._holds(descriptor):
+            raise NotFoundError(f"{self.name} does not hold {descriptor.digest}")
+        return "present, with the size described"
+
+    def push_blob(self, descriptor: Descriptor, source: Callable[[], BinaryIO]) -> bool:
+        """Send a blob in one piece, unless it is there; before another attempt it is looked for again."""
+        attempts = self._client.attempts()
+        sent = False
+        while not self._holds(descriptor):
+            try:
+                self._upload(descriptor, source)
+            except PassingError as failure:
+                sent = True
+                attempts.failed(failure)
+            else:
+                return True
+        return sent
+
+    def push_manifest(self, raw: bytes) -> Descriptor:
+        """Send a manifest under its digest."""
+        descriptor = describe(raw)
+        self._put_manifest(raw, descriptor, str(descriptor.digest))
+        return descriptor
+
+    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
+        """List referrers by the registry's API, or by the tag that stands in for it."""
+        return self._referrers.listed(subject)
+
+    def attach(self, subject: Descriptor, referrers: Sequence[bytes]) -> tuple[Descriptor, ...]:
+        """Send referrers and see that they are listed: by the registry itself, or in one update of the tag."""
+        attached = [hanging(raw, subject) for raw in referrers]
+        replies = [
+            self._put_manifest(raw, descriptor, str(descriptor.digest))
+            for raw, descriptor in zip(referrers, attached, strict=True)
+        ]
+        unlisted = [
+            descriptor
+            for descriptor, reply in zip(attached, replies, strict=True)
+            if reply.headers.get("OCI-Subject") != str(subject.digest)
+        ]
+        self._referrers.ensure(subject.digest, attached, unlisted)
+        return tuple(attached)
+
+    def tag(self, descriptor: Descriptor, tag: str) -> None:
+        """Send the manifest, which must be there, once more under its tag."""
+        raw = self.manifest(descriptor.digest)
+        self._put_manifest(raw, describe(raw), tag)
+
+    def _get_manifest(self, reference: str) -> Reply | None:
+        url = self._client.url(f"manifests/{reference}")
+        call = Call(f"reading the manifest {reference}", "GET", url, headers={"Accept": ACCEPT}, accept=_ABSENT)
+        reply = self._client.exchange(call, MANIFEST_LIMIT)
+        if reply.status == 404:
+            return None
+        what = f"{reference} in {self.name}"
+        _compare_digest(reply, Digest.of(reply.body), what)
+        said = reply.headers.get("Content-Type", "").partition(";")[0].strip()
+        written = jsonio.optional(jsonio.parse(reply.body, what), "mediaType", str, what)
+        if said and written and said != written:
+            raise MalformedError(f"{what} came as {printable(said)} and calls itself {printable(written)}")
+        return reply
+
+    def _put_manifest(self, raw: bytes, descriptor: Descriptor, reference: str) -> Reply:
+        url = self._client.url(f"manifests/{reference}")
+        headers = {"Content-Type": descriptor.media_type}
+        call = Call(f"storing the manifest {reference}", "PUT", url, PUSH, headers, lambda: raw)
+        reply = self._client.exchange(call)
+        _compare_digest(reply, descriptor.digest, f"{reference} in {self.name}")
+        return reply
+
+    def _holds(self, descriptor: Descriptor) -> bool:
+        url = self._client.url(f"blobs/{descriptor.digest}")
+        reply = self._client.exchange(Call(f"looking for {descriptor.digest}", "HEAD", url, accept=_ABSENT))
+        if reply.status == 404:
+            return False
+        size = reply.headers.get("Content-Length", str(descriptor.size))
+        if size != str(descriptor.size):
+            raise IntegrityError(
+                f"{descriptor.digest} in {self.name} has {size} bytes, described are {descriptor.size}"
+            )
+        return True
+
+    def _upload(self, descriptor: Descriptor, source: Callable[[], BinaryIO]) -> None:
+        what = f"storing {descriptor.digest}"
+        begun = self._client.once(Call(what, "POST", self._client.url("blobs/uploads/"), PUSH, body=lambda: b""))
+        if not begun.location:
+            raise StoreError(f"{self.name}: {what} failed: the registry did not say where to send it")
+        url = begun.location + ("&" if "?" in begun.location else "?") + urlencode({"digest": str(descriptor.digest)})
+        headers = {"Content-Type": "application/octet-stream"}
+        self._client.once(Call(what, "PUT", url, PUSH, headers, lambda: _Content(descriptor, source)))
+
+    def _download(self, descriptor: Descriptor) -> Iterator[bytes]:
+        attempts = self._client.attempts()
+        offset = 0
+        while offset < descriptor.size:
+            try:
+                for piece in self._download_from(offset, descriptor):
+                    offset += len(piece)
+                    yield piece
+            except PassingError as failure:
+                attempts.failed(failure)
+            else:
+                return
+
+    def _download_from(self, offset: int, descriptor: Descriptor) -> Iterator[bytes]:
+        """Yield the blob's bytes from `offset` on, from a registry that gives ranges or one that starts over."""
+        what, url = f"reading {descriptor.digest}", self._client.url(f"blobs/{descriptor.digest}")
+        headers = {"Range": f"bytes={offset}-"} if offset else {}
+        with self._client.stream(Call(what, "GET", url, headers=headers, accept=_ABSENT)) as answer:
+            if answer.status == 404:
+                raise NotFoundError(f"{self.name} does not hold {descriptor.digest}")
+            if answer.status == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+                raise StoreError(f"{self.name}: {what} failed: another range came than was asked for")
+            skip = offset if answer.status == 200 else 0
+            for piece in answer.pieces():
+                if len(piece) > skip:
+                    yield piece[skip:]
+                skip = max(0, skip - len(piece))
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A blob on its way out: opened when it is sent, digested as it is sent."""
+
+    descriptor: Descriptor
+    source: Callable[[], BinaryIO]
+
+    def __len__(self) -> int:
+        return self.descriptor.size
+
+    def __iter__(self) -> Iterator[bytes]:
+        # An OSError from here would look like one of the connection's, and be tried again.
+        try:
+            with self.source() as stream:
+                yield from verified(chunks(stream), self.descriptor, "what was to be sent")
+        except OSError as error:
+            raise StoreError(
+                f"{self.descriptor.digest} cannot be sent: {printable(error.strerror or str(error))}"
+            ) from error
+
+
+def open_registry(
+    repository: Repository, *, plain_http: bool, environ: Mapping[str, str], retries: Retries | None = None
+) -> Registry:
+    """Return the store for `repository`: over TLS, or in plain HTTP on loopback and where `plain_http` says so."""
+    scheme = "http" if plain_http or is_loopback(origin(f"https://{repository.host}")[1]) else "https"
+    base = f"{scheme}://{'registry-1.docker.io' if repository.host == _HUB else repository.host}"
+    wire = Wire(plain_http=plain_http)
+    authorizer = Authorizer(str(repository), lambda: credentials.find(repository.host, repository.name, environ), wire)
+    return Registry(Client(str(repository), base, wire, authorizer, retries or Retries()))
+
+
+def _compare_digest(reply: Reply, digest: Digest, what: str) -> None:
+    said = reply.headers.get("Docker-Content-Digest")
+    if said is not None and said != str(digest):
+        raise IntegrityError(f"{what} is {digest}, and the registry calls it {printable(said)}")

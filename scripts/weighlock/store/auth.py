@@ -1,0 +1,139 @@
+"""Answering a registry's challenge: Basic, or Bearer with a token from the realm that it names.
+
+Sources: distribution-spec 1.1.1, RFC 9110 section 11, and the "token" and "oauth" pages of the Distribution project.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from weighlock import jsonio
+from weighlock.errors import MalformedError, StoreError
+from weighlock.store.credentials import Credentials
+from weighlock.store.retries import PassingError
+from weighlock.store.wire import Request, Wire, host_of, origin
+from weighlock.text import printable
+
+PULL = "pull"
+PUSH = "pull,push"
+
+_ANSWER_LIMIT = 1024 * 1024  # bytes of a token service's answer
+_PARAMETER = re.compile(r'([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
+_TOKEN = re.compile(r"[!-~]+")  # anything else has no place in a header
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One scheme of a ``WWW-Authenticate`` header, in lower case, with its parameters."""
+
+    scheme: str
+    parameters: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, header: str) -> Challenge | None:
+        """Return the Bearer challenge in `header`, else the Basic one, else None."""
+        found: dict[str, Challenge] = {}
+        starts = list(re.finditer(r"(?:^|,)\s*(bearer|basic)(?=\s|$)", header, re.IGNORECASE))
+        for start, following in zip(starts, [*starts[1:], None], strict=True):
+            text = header[start.end() : following.start() if following else None]
+            pairs = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(text)}
+            found.setdefault(start[1].lower(), cls(start[1].lower(), pairs))
+        return found.get("bearer") or found.get("basic")
+
+
+class Authorizer:
+    """Credentials and tokens for one repository, given to nobody but its registry and the realm that it names."""
+
+    def __init__(self, repository: str, find: Callable[[], Credentials | None], wire: Wire) -> None:
+        """`find` looks the credentials up; it is asked once, and not before the registry wants them."""
+        self._repository = repository
+        self._find = find
+        self._wire = wire
+        self._lock = threading.Lock()
+        self._asked = False
+        self._credentials: Credentials | None = None
+        self._values: dict[str, str] = {}
+
+    def header(self, actions: str) -> str | None:
+        """Return the ``Authorization`` to send for `actions`, None as long as the registry has not asked for one."""
+        return self._values.get(PUSH) or self._values.get(actions)
+
+    def answer(self, header: str, actions: str, refused: str | None, url: str) -> bool:
+        """Take a challenge from `url`; return whether there is now something better to send than `refused`."""
+        challenge = Challenge.parse(header)
+        if challenge is None:
+            return False
+        with self._lock:
+            if self.header(actions) != refused:
+                return True  # another thread was faster
+            self._values.pop(PUSH, None)
+            self._values.pop(actions, None)
+            credentials = self._known()
+            if challenge.scheme == "bearer":
+                self._values[actions] = f"Bearer {self._token(challenge, credentials, actions, url)}"
+            elif credentials is not None and not credentials.identity_token:
+                self._values[actions] = credentials.basic()
+            return self.header(actions) not in {None, refused}
+
+    def remedy(self, actions: str) -> str:
+        """Return what a person can do when the registry refuses `actions`."""
+        host = self._repository.partition("/")[0]
+        right = "push to" if actions == PUSH else "pull from"
+        used = self._credentials
+        if used is None:
+            known = f"no credentials for {host} were found" if self._asked else "it asked for no credentials"
+        else:
+            known = (
+                f"{f'user {printable(used.user)!r}' if used.user else 'an identity token'} of {used.source} was used"
+            )
+        hint = " A GitHub job needs 'permissions: packages: write'." if actions == PUSH and "ghcr" in host else ""
+        return f"Log in (docker login {host}) with the right to {right} {self._repository}; {known}.{hint}"
+
+    def _known(self) -> Credentials | None:
+        if not self._asked:
+            self._credentials = self._find()
+            self._asked = True
+        return self._credentials
+
+    def _token(self, challenge: Challenge, credentials: Credentials | None, actions: str, url: str) -> str:
+        realm = challenge.parameters.get("realm", "")
+        if origin(realm)[0] == "http" and origin(url)[0] == "https":
+            raise StoreError(f"{host_of(url)} wants credentials sent to {host_of(realm)} without TLS; that is refused")
+        scope = challenge.parameters.get("scope") or f"repository:{self._repository.partition('/')[2]}:{actions}"
+        asked = {"service": challenge.parameters.get("service", ""), "scope": scope}
+        with self._wire.send(_token_request(realm, asked, credentials)) as answer:
+            raw = answer.read(_ANSWER_LIMIT)
+        if answer.status in {408, 429} or answer.status >= 500:
+            raise PassingError(StoreError(f"the token service {host_of(realm)} answered {answer.status}"))
+        if answer.status != 200:
+            raise StoreError(
+                f"the token service {host_of(realm)} refused '{printable(scope)}' with {answer.status}",
+                remedy=self.remedy(actions),
+            )
+        return _read_token(raw, host_of(realm))
+
+
+def _token_request(realm: str, asked: dict[str, str], credentials: Credentials | None) -> Request:
+    asked = {name: value for name, value in asked.items() if value}
+    if credentials is not None and credentials.identity_token:
+        form = {"grant_type": "refresh_token", "client_id": "weighlock", **asked}
+        body = urlencode({**form, "refresh_token": credentials.identity_token}).encode()
+        return Request("POST", realm, {"Content-Type": "application/x-www-form-urlencoded"}, body)
+    url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(asked)}"
+    return Request("GET", url, authorization=credentials.basic() if credentials else None)
+
+
+def _read_token(raw: bytes, host: str) -> str:
+    what = f"the answer of the token service {host}"
+    try:
+        document = jsonio.parse(raw, what)
+        token = jsonio.optional(document, "token", str, what) or jsonio.optional(document, "access_token", str, what)
+    except MalformedError as error:
+        raise StoreError(error.what) from None
+    if not token or not _TOKEN.fullmatch(token):
+        raise StoreError(f"{what} holds no token")
+    return token
