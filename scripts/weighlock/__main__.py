@@ -62,6 +62,7 @@ def stage(name: str) -> Any:
 def _run(name: str, given: dict[str, Any], common: commandline.Common) -> int:
     module = stage(name)
     inputs = commandline.fill(module.Inputs, given, os.environ)
+    github.announce(commandline.spelled(name, inputs), os.environ)
     context = Context(say=(lambda _: None) if common.quiet else _say, build=github.build(os.environ))
     try:
         outcome: Outcome = module.run(inputs, context)
@@ -69,14 +70,15 @@ def _run(name: str, given: dict[str, Any], common: commandline.Common) -> int:
         raise UnfinishedError(
             f"{printable(str(error))}", remedy="Mend it (disk full? permissions?) and run again."
         ) from error
-    sys.stdout.write(json.dumps(outcome.data(), indent=2) + "\n" if common.json else outcome.text())
+    words = json.dumps(outcome.data(), indent=2) + "\n" if common.json else outcome.text()
+    sys.stdout.write(github.harmless(words, os.environ, json=common.json))
     sys.stdout.flush()
     github.report(name, inputs, outcome, os.environ)
     return 0 if outcome.passed else 1
 
 
 def _say(words: str) -> None:
-    sys.stderr.write(words + "\n")
+    sys.stderr.write(github.harmless(words, os.environ) + "\n")
     sys.stderr.flush()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import enum
+import shlex
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -99,6 +100,21 @@ def fill(kind: type[Any], given: Mapping[str, Any], environ: Mapping[str, str]) 
             continue
         values[item.name] = _convert(item, raw)
     return kind(**values)
+
+
+def spelled(stage: str, inputs: Any) -> str:
+    """Return the command line that fills these inputs, quoted for a shell; what is at its default is left out."""
+    words = []
+    for item in inputs_of(type(inputs)):
+        value = getattr(inputs, item.name)
+        if value == item.default or value is None:
+            continue
+        if item.kind is bool:
+            words.append(f"--{item.flag}" if value else f"--no-{item.flag}")
+            continue
+        for one in value if isinstance(value, tuple) else (value,):
+            words += [_shown(one)] if item.option.positional else [f"--{item.flag}", _shown(one)]
+    return shlex.join(["weighlock", stage, *words])
 
 
 def _convert(item: Input, raw: Any) -> Any:
