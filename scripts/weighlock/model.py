@@ -100,7 +100,7 @@ def weigh(entry: Entry, sinks: Iterable[Sink] = (), opener: Opener | None = None
     try:
         with (opener or open_regular)(entry.source) as stream:
             before = _stamp(os.fstat(stream.fileno()))
-            while chunk := stream.read(_CHUNK):
+            while count <= before[2] and (chunk := stream.read(_CHUNK)):  # a file that grows would never end
                 sha256.update(chunk)
                 count += len(chunk)
                 for feed in feeds:
