@@ -1,4 +1,4 @@
-"""What tests of every area share: a real registry, and names in it that no other test uses."""
+"""What tests of every area share: registries, and names in them that no other test uses."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+import fake_registry as fakes
 import servers
 
 
@@ -21,3 +22,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def fresh_repository(registry: str) -> Callable[[], str]:
     """Return a function that names an unused repository in `registry`, ``HOST/REPO``."""
     return lambda: f"{registry}/tests/{secrets.token_hex(8)}"
+
+
+@pytest.fixture
+def fake_registry() -> Iterator[fakes.FakeRegistry]:
+    """Yield a registry in this process that has the referrers API and takes faults."""
+    with fakes.fake_registry() as fake:
+        yield fake
