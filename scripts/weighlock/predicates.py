@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from weighlock import __version__
+from weighlock.auditing import AuditResult
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger, engines
 
@@ -43,6 +44,30 @@ def scan_result(ledger: Ledger) -> Json:
         "warnedTests": [],
         "failedTests": [] if ledger.passed else [SCAN],
         "ledger": ledger.to_json(),
+    }
+
+
+def vulnerabilities(result: AuditResult) -> Json:
+    """Return the vulns predicate of an audit; requirements and what was not audited stand beside the type's own fields."""
+    found = [
+        {
+            "id": item.id,
+            "severity": [],
+            "annotations": [{"package": audited.dependency.name, "version": audited.dependency.version}],
+        }
+        for audited in result.vulnerable
+        for item in audited.vulnerabilities
+    ]
+    report = result.to_json()
+    return {
+        "scanner": {
+            "uri": f"pkg:pypi/{result.engine}@{result.engine_version}",
+            "version": result.engine_version,
+            "db": {"uri": result.service_url or result.service},
+            "result": found,
+        },
+        "metadata": {"scanStartedOn": result.started, "scanFinishedOn": result.finished},
+        **{key: report[key] for key in ("requirements", "dependencies", "unaudited", "excluded")},
     }
 
 

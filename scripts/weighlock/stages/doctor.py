@@ -43,8 +43,8 @@ class Ability:
 class Outputs:
     """What is possible here."""
 
-    able: str = output("true when every stage can run here")
     abilities: tuple[Ability, ...]
+    able: str = output("true when every stage can run here")
 
     passed = True
 
@@ -71,7 +71,7 @@ def run(inputs: Inputs, context: Context) -> Outputs:  # noqa: ARG001 - every st
     stages = [_stage(name, modules) for name, modules in _NEEDS.items()]
     surroundings = [_python(), _git(), _password(context), _continuous_integration(context)]
     able = all(item.ok for item in stages)
-    return Outputs("true" if able else "false", (*surroundings, *stages))
+    return Outputs(abilities=(*surroundings, *stages), able="true" if able else "false")
 
 
 def _python() -> Ability:

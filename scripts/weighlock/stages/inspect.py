@@ -59,10 +59,10 @@ class Referrer:
 class Outputs:
     """What is there."""
 
-    digest: str = output("digest that the target names")
-    reference: str = output("where it is, by digest")
     manifest: Manifest
     referrers: tuple[Referrer, ...]
+    digest: str = output("digest that the target names")
+    reference: str = output("where it is, by digest")
 
     passed = True
 
@@ -104,7 +104,7 @@ def run(inputs: Inputs, context: Context) -> Outputs:  # noqa: ARG001 - every st
     subject = find(store, target)
     manifest = Manifest.parse(store.manifest(subject.digest))
     referrers = tuple(_look(store, item, subject, pinned) for item in store.referrers(subject.digest))
-    return Outputs(str(subject.digest), f"{store.name}@{subject.digest}", manifest, referrers)
+    return Outputs(manifest, referrers, digest=str(subject.digest), reference=f"{store.name}@{subject.digest}")
 
 
 def _look(store: Store, descriptor: Descriptor, subject: Descriptor, pinned: Verifier | None) -> Referrer:

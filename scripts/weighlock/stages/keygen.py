@@ -21,10 +21,10 @@ class Inputs:
 class Outputs:
     """What `keygen` made."""
 
+    encrypted: bool
     private: str = output("file with the private key")
     public: str = output("file with the public key")
     identity: str = output("fingerprint of the public key")
-    encrypted: bool
 
     passed = True
 
@@ -54,4 +54,4 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     private = inputs.name.with_name(inputs.name.name + ".key")
     public = inputs.name.with_name(inputs.name.name + ".pub")
     write_pair(signer, private, public, context.password)
-    return Outputs(str(private), str(public), signer.identity, context.password is not None)
+    return Outputs(context.password is not None, private=str(private), public=str(public), identity=signer.identity)

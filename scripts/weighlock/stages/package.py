@@ -40,12 +40,12 @@ class Inputs:
 class Outputs:
     """What `package` did."""
 
-    digest: str = output("digest of the manifest")
-    reference: str = output("where the artifact is, by digest")
     files: int
     bytes: int
     written: bool
     tag: str | None
+    digest: str = output("digest of the manifest")
+    reference: str = output("where the artifact is, by digest")
 
     passed = True
 

@@ -43,11 +43,11 @@ class Inputs:
 class Outputs:
     """What `pull` did."""
 
+    files: int
+    verified: verifying.Outputs
     verdict: str = output("pass or fail")
     digest: str = output("digest that was verified")
     directory: str = output("folder that holds the model; empty where nothing was written")
-    files: int
-    verified: verifying.Outputs
 
     @property
     def passed(self) -> bool:
@@ -80,11 +80,12 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     verification = verifying.verify(store, find(store, target), pinned)
     verified = verifying.report(store, verification, pinned)
     if not verification.passed or verification.files is None:
-        return Outputs("fail", verified.digest, "", 0, verified)
+        return Outputs(0, verified, verdict="fail", digest=verified.digest, directory="")
     _write_model(store, verification.files, inputs.directory.absolute(), verification.descriptor.digest, context)
     if inputs.signature:
         inputs.signature.write_bytes(_model_signature(verification.collected, verification.descriptor.digest))
-    return Outputs("pass", verified.digest, str(inputs.directory), len(verification.files), verified)
+    count = len(verification.files)
+    return Outputs(count, verified, verdict="pass", digest=verified.digest, directory=str(inputs.directory))
 
 
 def _write_model(store: Store, files: dict[str, Descriptor], directory: Path, digest: Digest, context: Context) -> None:

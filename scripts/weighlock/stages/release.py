@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighlock import clock, evidence, predicates, source
-from weighlock.auditing import AuditResult
+from weighlock.auditing import AuditResult, Service
+from weighlock.auditing.audit import audit_requirements
 from weighlock.errors import RefusedError
 from weighlock.gate import REQUIREMENTS
 from weighlock.intoto import Statement, Subject, resource, subjects
@@ -43,7 +44,7 @@ class Inputs:
     fail_on: Severity = option("lowest severity of a finding that fails", default=Severity.LOW, metavar="SEVERITY")
     report: Path | None = option("write the scan ledger here", default=None, metavar="FILE")
     audit_report: Path | None = option("write the audit result here", default=None, metavar="FILE")
-    service: str = option("vulnerability service: pypi or osv", default="pypi")
+    service: Service = option("vulnerability service: pypi or osv", default=Service.PYPI)
     service_url: str = option("URL of the vulnerability service, for a mirror", default="", metavar="URL")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
@@ -66,10 +67,6 @@ class Gate:
 class Outputs:
     """What `release` did; without a digest it was refused and the target is untouched."""
 
-    verdict: str = output("pass or fail")
-    digest: str = output("digest of the release; deploy this")
-    reference: str = output("where it is, by digest")
-    tag: str = output("tag that names it now")
     scan: scan.Outputs
     audit: audit.Outputs | None
     evidence: tuple[tuple[str, Digest], ...]
@@ -78,6 +75,10 @@ class Outputs:
     """How many of them this run added."""
     moved: bool
     """Whether this run set the tag."""
+    verdict: str = output("pass or fail")
+    digest: str = output("digest of the release; deploy this")
+    reference: str = output("where it is, by digest")
+    tag: str = output("tag that names it now")
 
     @property
     def passed(self) -> bool:
@@ -121,7 +122,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     scanned = scan.report(gate.ledger, inputs.report)
     audited = audit.report(gate.audit, inputs.audit_report) if gate.audit else None
     if not gate.green:
-        return Outputs("fail", "", "", "", scanned, audited, (), added=0, moved=False)
+        return Outputs(scanned, audited, (), 0, moved=False, verdict="fail", digest="", reference="", tag="")
     artifact = package.build(gate.model, context)
     subject = package.push(place, artifact, context.say)
     build = context.build or source.local(inputs.path, gate.model.name)
@@ -129,8 +130,17 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     added = _attach(place, subject, wanted, signing, context.say)
     held = _verify(place, subject, signing)
     moved = _tag(place, subject, target, before, context.say)
-    reference = f"{place.name}@{subject.digest}"
-    return Outputs("pass", str(subject.digest), reference, target.tag or "", scanned, audited, held, added, moved)
+    return Outputs(
+        scanned,
+        audited,
+        held,
+        added,
+        moved,
+        verdict="pass",
+        digest=str(subject.digest),
+        reference=f"{place.name}@{subject.digest}",
+        tag=target.tag or "",
+    )
 
 
 def _gate(inputs: Inputs, context: Context) -> Gate:
@@ -141,8 +151,12 @@ def _gate(inputs: Inputs, context: Context) -> Gate:
     if requirements is None or not ledger.passed:
         return Gate(model, ledger, None)
     context.say(f"auditing {requirements.name}")
-    result = audit.audit_requirements(
-        requirements, service=inputs.service, service_url=inputs.service_url, say=context.say
+    result = audit_requirements(
+        requirements,
+        service=inputs.service,
+        service_url=inputs.service_url,
+        say=context.say,
+        environ=context.environ,
     )
     return Gate(model, ledger, result)
 

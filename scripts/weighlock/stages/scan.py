@@ -81,12 +81,17 @@ class Outputs:
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Scan the model at `inputs.path` and write the reports that were asked for."""
     _, ledger = scan_model(inputs.path, fail_on=inputs.fail_on, say=context.say)
-    _write(inputs.report, ledger.to_json())
-    _write(inputs.sarif, sarif.log(ledger))
     if inputs.predicate:
         _write(inputs.predicate, predicates.scan_result(ledger))
+    return report(ledger, inputs.report, inputs.sarif)
+
+
+def report(ledger: Ledger, file: Path | None, sarif_file: Path | None = None) -> Outputs:
+    """Write the ledger, and the findings as SARIF, to the files that are given, and return both as outputs."""
+    _write(file, ledger.to_json())
+    _write(sarif_file, sarif.log(ledger))
     findings = sum(len(report.findings) for row in ledger.rows for report in row.reports)
-    return Outputs(ledger, ledger.verdict.name.lower(), len(ledger.rows), findings, inputs.report, inputs.sarif)
+    return Outputs(ledger, ledger.verdict.name.lower(), len(ledger.rows), findings, file, sarif_file)
 
 
 def scan_model(

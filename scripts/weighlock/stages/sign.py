@@ -34,10 +34,10 @@ class Inputs:
 class Outputs:
     """What was attached to a digest by `sign` or `attest`."""
 
+    attached: tuple[tuple[str, Digest], ...]
+    """Predicate type and referrer digest of what is new; empty where all of it was there already."""
     digest: str = output("digest that was signed")
     reference: str = output("where it is, by digest")
-    attached: tuple[tuple[str, Digest], ...] = ()
-    """Predicate type and referrer digest of what is new; empty where all of it was there already."""
 
     passed = True
 
@@ -88,7 +88,7 @@ def outputs(reference: str, subject: Descriptor, signed: list[Statement], attach
     """Return what was attached, statement by statement."""
     kinds = [statement.predicate_type for statement in signed]
     pairs = tuple(zip(kinds, (descriptor.digest for descriptor in attached), strict=True))
-    return Outputs(str(subject.digest), reference, pairs)
+    return Outputs(attached=pairs, digest=str(subject.digest), reference=reference)
 
 
 def evidence_json(attached: tuple[tuple[str, Digest], ...]) -> list[Json]:

@@ -54,11 +54,11 @@ class Verification:
 class Outputs:
     """What `verify` found."""
 
+    identity: str
+    verification: Verification
     verdict: str = output("pass or fail")
     digest: str = output("digest that was verified; deploy this, not the tag")
     reference: str = output("where it is, by digest")
-    identity: str
-    verification: Verification
 
     @property
     def passed(self) -> bool:
@@ -102,7 +102,8 @@ def report(store: Store, verification: Verification, pinned: Verifier) -> Output
     """Return the outputs for a verification."""
     digest = str(verification.descriptor.digest)
     verdict = "pass" if verification.passed else "fail"
-    return Outputs(verdict, digest, f"{store.name}@{digest}", pinned.identity, verification)
+    reference = f"{store.name}@{digest}"
+    return Outputs(pinned.identity, verification, verdict=verdict, digest=digest, reference=reference)
 
 
 def verify(store: Store, descriptor: Descriptor, pinned: Verifier) -> Verification:

@@ -58,6 +58,11 @@ class Target:
             raise _wrong(text, "it has a tag and a digest, and nothing says that they agree", "Give one of the two.")
         return cls(place, tag, digest)
 
+    @property
+    def name(self) -> str:
+        """Return what statements call an artifact there: ``HOST/REPO``, or the name of the layout's folder."""
+        return self.place.resolve().name if isinstance(self.place, Path) else str(self.place)
+
     def __str__(self) -> str:
         place = f"oci:{self.place}" if isinstance(self.place, Path) else str(self.place)
         return place + (f"@{self.digest}" if self.digest else f":{self.tag}" if self.tag else "")
