@@ -1,0 +1,71 @@
+# `make dev` first, or just what you want: every target makes what it needs. Nothing but python3 and make is expected;
+# test installs Debian's docker-registry and skopeo where it may.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+LAUNCH = python3 -I scripts/launch.py
+PYTHON = .venv/bin/python -I
+COMPILE = uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --only-binary :all: \
+  --no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
+EXTRAS = scan audit package sign attest verify release
+ACTIONS = action.yml actions/*/action.yml
+WORKFLOWS = .github/workflows/*.yml examples/*/.github/workflows/*.yml
+
+.PHONY: help dev python oracles system demo test lint docs lock bench conformance clean
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 16
+
+dev: python  ## make .venv with every extra and the development tools
+	@$(LAUNCH) --prepare dev .venv
+
+python:
+	@.ci/python
+
+oracles: python
+	@$(LAUNCH) --prepare oracles .cache/oracles
+
+system:
+	@.ci/system
+
+demo: python  ## release a real model, verify it, and see a changed byte refused
+	@$(LAUNCH) --prepare release .cache/release
+	@.cache/release/bin/python -I tools/demo.py
+
+test: dev oracles system  ## run all tests
+	@pytest -n 2 $(TESTS)
+
+lint: dev  ## check style, types, layers, workflows and what `make docs` makes
+	ruff check .
+	ruff format --check .
+	mypy
+	lint-imports
+	zizmor --offline --strict-collection --persona pedantic $(ACTIONS) $(WORKFLOWS)
+	actionlint $(WORKFLOWS)
+	check-jsonschema --builtin-schema vendor.github-actions $(ACTIONS)
+	check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
+	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(PYTHON) tools/render.py --check
+
+docs: dev  ## make action.yml and the tables of the READMEs from the stages
+	@$(PYTHON) tools/render.py
+
+lock: dev  ## resolve requirements/*.txt anew; UPGRADE=--upgrade takes newer versions
+	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+	for extra in $(EXTRAS); do \
+	  $(COMPILE) pyproject.toml --extra "$$extra" -c requirements/dev.txt -o "requirements/$$extra.txt"; done
+	$(COMPILE) --group pyproject.toml:uv -c requirements/dev.txt -o requirements/uv.txt
+	$(COMPILE) --group pyproject.toml:oracles -o requirements/oracles.txt
+
+bench:  ## measure (there is nothing to measure with yet)
+	@echo "There are no benchmarks yet." >&2; exit 1
+
+conformance: dev  ## let cosign, oras, modctl, crane and zot judge what we write; needs Go
+	@.ci/conformance
+	@PATH="$(CURDIR)/.cache/go/bin:$$PATH" pytest -m conformance tests/conformance
+
+clean:  ## remove what the other targets made
+	rm -rf .venv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find scripts tests tools -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,194 @@
+"""Render what the actions show to the outside from the stages themselves: every action.yml, and tables in the READMEs.
+
+    python tools/render.py            write the files
+    python tools/render.py --check    say which files are out of date, and exit 1 if one is
+
+An action is a stage: its inputs are the fields of `Inputs`, its outputs the fields of `Outputs` made by `output`. So
+nothing is described twice, and who adds an input to a stage runs ``make docs`` and is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import enum
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from weighlock.__main__ import STAGES, stage
+from weighlock.commandline import Input, inputs_of
+
+ROOT = Path(__file__).resolve().parent.parent
+TITLE = "Weighlock"
+ROOT_STAGE = "release"
+PYTHON = "Python that starts the launcher; it finds one that the stage supports by itself (default: python3)"
+READ = "to check the repository out"
+PUSH = "to write to this repository's GitHub packages; not needed for another registry"
+PULL = "to read from this repository's GitHub packages; not needed for another registry"
+
+
+@dataclass(frozen=True)
+class About:
+    """What a stage does not say about its action: the Marketplace's branding, and the permissions of the job."""
+
+    icon: str
+    permissions: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """Scope to access and reason."""
+
+
+ACTIONS = {
+    "release": About("anchor", {"contents": ("read", READ), "packages": ("write", PUSH)}),
+    "scan": About("search", {"contents": ("read", READ)}),
+    "audit": About("list", {"contents": ("read", READ)}),
+    "package": About("package", {"contents": ("read", READ), "packages": ("write", PUSH)}),
+    "sign": About("edit-3", {"packages": ("write", PUSH)}),
+    "attest": About("file-text", {"packages": ("write", PUSH)}),
+    "verify": About("check-circle", {"packages": ("read", PULL)}),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """An input as an action shows it; `default` is None where it is required."""
+
+    name: str
+    description: str
+    default: str | None
+    variable: str
+
+
+def folder(name: str) -> Path:
+    """Return where an action lives: the root for the whole release."""
+    return ROOT if name == ROOT_STAGE else ROOT / "actions" / name
+
+
+def inputs(name: str) -> list[Row]:
+    """Return the inputs of an action: those of its stage, and the Python to start with."""
+    rows = [
+        Row(item.flag, _sentence(item.option.help), _default(item), item.variable)
+        for item in inputs_of(stage(name).Inputs)
+    ]
+    return [*rows, Row("python", _sentence(PYTHON), "", "WEIGHLOCK_PYTHON")]
+
+
+def outputs(name: str) -> dict[str, str]:
+    """Return the outputs of an action, each with its description."""
+    fields = [item for item in dataclasses.fields(stage(name).Outputs) if "output" in item.metadata]
+    return {item.name.replace("_", "-"): _sentence(item.metadata["output"]) for item in fields}
+
+
+def action(name: str) -> str:
+    """Return the text of an action.yml: one step, which runs the launcher."""
+    way = "" if name == ROOT_STAGE else "../../"
+    rows = inputs(name)
+    step = {
+        "id": "run",
+        "shell": "bash",
+        "run": f'"${{WEIGHLOCK_PYTHON:-python3}}" -I "$GITHUB_ACTION_PATH/{way}scripts/launch.py" {name}',
+        "env": {row.variable: f"${{{{ inputs.{row.name} }}}}" for row in rows},
+    }
+    parts: list[dict[str, Any]] = [
+        {"name": TITLE if name == ROOT_STAGE else f"{TITLE} {name}", "description": _sentence(STAGES[name])},
+        {"inputs": {row.name: _input(row) for row in rows}},
+        {"outputs": {key: _output(key, words) for key, words in outputs(name).items()}},
+        {"runs": {"using": "composite", "steps": [step]}},
+        {"branding": {"icon": ACTIONS[name].icon, "color": "blue"}},
+    ]
+    texts = [yaml.safe_dump(part, sort_keys=False, allow_unicode=True, width=1000) for part in parts]
+    return f"# Made by `make docs` from scripts/weighlock/stages/{name}.py: change it there.\n" + "\n".join(texts)
+
+
+def readme(name: str, text: str) -> str:
+    """Return a README with its tables made anew; a marker without its table is an error."""
+    tables = {"inputs": _inputs_table(name), "outputs": _outputs_table(name), "permissions": _permissions(name)}
+    for what, table in tables.items():
+        begin, end = f"<!-- {what}: made by `make docs` -->", f"<!-- end of {what} -->"
+        if text.count(begin) != 1 or text.count(end) != 1:
+            raise SystemExit(f"{name}: its README.md needs these two lines, once: {begin} and {end}")
+        before, _, rest = text.partition(begin)
+        text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    return text
+
+
+def rendered() -> dict[Path, str]:
+    """Return every file that is made here, with what it should hold."""
+    texts = {}
+    for name in ACTIONS:
+        texts[folder(name) / "action.yml"] = action(name)
+        path = folder(name) / "README.md"
+        if path.is_file():  # its words are written by hand; the contract test asks for it
+            texts[path] = readme(name, path.read_text(encoding="utf-8"))
+    return texts
+
+
+def main() -> int:
+    """Write or check the files."""
+    parser = argparse.ArgumentParser(description="Render actions and their tables from the stages.")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit 1 where a file is out of date")
+    check = parser.parse_args().check
+    texts = rendered()
+    stale = [path for path, text in texts.items() if not path.is_file() or path.read_text(encoding="utf-8") != text]
+    for path in stale:
+        sys.stderr.write(f"{path.relative_to(ROOT)} {'is out of date: run `make docs`' if check else 'written'}\n")
+        if not check:
+            path.write_text(texts[path], encoding="utf-8")
+    return 1 if stale and check else 0
+
+
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:].rstrip(".") + "."
+
+
+def _default(item: Input) -> str | None:
+    if item.required:
+        return None
+    if isinstance(item.default, bool):
+        return "true" if item.default else "false"
+    if isinstance(item.default, enum.Enum):
+        return item.default.name.lower()
+    return "\n".join(item.default) if isinstance(item.default, tuple) else str(item.default or "")
+
+
+def _input(row: Row) -> dict[str, Any]:
+    shown: dict[str, Any] = {"description": row.description, "required": row.default is None}
+    return shown if row.default is None else {**shown, "default": row.default}
+
+
+def _output(name: str, description: str) -> dict[str, str]:
+    return {"description": description, "value": f"${{{{ steps.run.outputs.{name} }}}}"}
+
+
+def _inputs_table(name: str) -> str:
+    rows = [
+        f"| `{row.name}` | {_cell(row.description)} | {_shown(row.default)} |"
+        for row in sorted(inputs(name), key=lambda row: row.default is not None)
+    ]
+    return "\n".join(["| input | | default |", "|---|---|---|", *rows])
+
+
+def _outputs_table(name: str) -> str:
+    return "\n".join(
+        ["| output | |", "|---|---|", *(f"| `{key}` | {_cell(words)} |" for key, words in outputs(name).items())]
+    )
+
+
+def _permissions(name: str) -> str:
+    lines = [f"  {scope}: {access}  # {why}" for scope, (access, why) in ACTIONS[name].permissions.items()]
+    return "\n".join(["```yaml", "permissions:", *lines, "```"])
+
+
+def _shown(default: str | None) -> str:
+    return "required" if default is None else f"`{default}`" if default else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
