@@ -42,11 +42,10 @@ class Row:
 
     def reasons(self) -> list[str]:
         """Say why the verdict is not safe, worst first; hostile text inside, so escape it before printing."""
-        findings = sorted(
-            (finding for report in self.reports for finding in report.findings), key=lambda item: -item.severity
-        )
+        found = (finding for report in self.reports for finding in report.findings)
+        findings = [_words(finding) for finding in sorted(found, key=lambda item: -item.severity)]
         gaps = [report.reason for report in self.reports if report.reason]
-        return [_words(finding) for finding in findings] + gaps
+        return findings + gaps
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +99,7 @@ def _digest(row: Json) -> Digest:
 
 
 def _words(finding: Finding) -> str:
-    member = f" in {finding.member}" if finding.member else ""
-    offset = f" at byte {finding.offset}" if finding.offset is not None else ""
-    return f"{finding.rule}: {finding.message}{member}{offset}"
+    return f"{finding.rule}: {finding.message}{finding.place}"
 
 
 def _engine_json(report: Report) -> Json:

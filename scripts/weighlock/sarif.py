@@ -43,17 +43,11 @@ def _findings(row: Row) -> list[Finding]:
 
 
 def _result(row: Row, finding: Finding) -> Json:
-    place = "".join(
-        (
-            f" in {finding.member}" if finding.member else "",
-            f" at byte {finding.offset}" if finding.offset is not None else "",
-        )
-    )
     identity = f"{finding.rule}\n{row.digest}\n{finding.member}\n{finding.message}"
     return {
         "ruleId": finding.rule,
         "level": _LEVELS[finding.severity],
-        "message": {"text": printable(f"{finding.message}{place}", 1000)},
+        "message": {"text": printable(f"{finding.message}{finding.place}", 1000)},
         "locations": [{"physicalLocation": {"artifactLocation": {"uri": row.path}, "region": {"startLine": 1}}}],
         "partialFingerprints": {"weighlock/v1": hashlib.sha256(identity.encode(errors="replace")).hexdigest()},
         "properties": {"digest": str(row.digest), "member": finding.member, "offset": finding.offset},

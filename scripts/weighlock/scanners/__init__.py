@@ -54,6 +54,13 @@ class Finding:
     member: str | None = None
     offset: int | None = None
 
+    @property
+    def place(self) -> str:
+        """Say in which member and at which byte, to be put behind the message."""
+        parts = [f"in {self.member}"] if self.member else []
+        parts += [f"at byte {self.offset}"] if self.offset is not None else []
+        return f" ({', '.join(parts)})" if parts else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Report:

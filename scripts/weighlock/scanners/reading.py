@@ -77,7 +77,7 @@ class Section(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         count = max(0, min(len(view), self._length - self._position))
         self._stream.seek(self._start + self._position)
-        data = self._stream.read(count)
+        data = self._stream.read(count) if count else b""
         view[: len(data)] = data
         self._position += len(data)
         return len(data)

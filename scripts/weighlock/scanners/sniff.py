@@ -127,8 +127,11 @@ class Sniffer:
 
 
 def recognised(sniffer: Sniffer, opener: Callable[[], BinaryIO]) -> str:
-    """Return the format, looking again where magic is not enough: at pickles without magic, zlib and protobuf."""
-    found = sniffer.format()
+    """Return the format, looking again where magic is not enough: at pickles without magic, zlib and protobuf.
+
+    What ends like a zip archive is one, whatever it begins like: zip readers start at the end.
+    """
+    found = "zip" if sniffer.zip_end else sniffer.format()
     if found not in {"text", "json", "unknown"}:
         return found
     with opener() as stream:

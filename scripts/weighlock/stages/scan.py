@@ -23,6 +23,7 @@ from weighlock.text import counted, printable
 
 SCANNERS: dict[str, Callable[[], Scanner]] = {"strict": Strict, "modelscan": ModelScan}
 """The engines; each reads every blob. `strict` owns coverage, so it is not optional."""
+SHOWN = 8  # reasons a file in the text for people; the ledger has them all
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,9 @@ class Outputs:
         lines = [f"{self.verdict}: {counted(len(self.ledger.rows), 'file')}, {len(held)} not safe"]
         for row in sorted(held, key=lambda row: (-row.verdict, row.path)):
             lines.append(f"\n{row.verdict.name.lower():<9} {printable(row.path)} ({row.format})")
-            lines.extend(f"          - {printable(reason, 600)}" for reason in row.reasons())
+            reasons = row.reasons()
+            lines.extend(f"          - {printable(reason, 600)}" for reason in reasons[:SHOWN])
+            lines.extend(["          - …"] if len(reasons) > SHOWN else [])
             lines.append(f"          {remedy(row)}")
         return "\n".join(lines) + "\n"
 

@@ -57,18 +57,17 @@ class Member:
 Unpacker = Callable[[Blob, BinaryIO, Notes, Budget], Iterator[Member]]
 
 
-def member(parent: Blob, name: str, stream: BinaryIO, size: int, forced: str | None = None) -> Blob:
+def member(parent: Blob, name: str, stream: BinaryIO, size: int, *sinks: Callable[[bytes], None]) -> Blob:
     """Return the blob for a member whose content is the first `size` bytes of `stream`; its format is sniffed.
 
-    `forced` is the format that the container's own structure gives it.
+    Every byte goes through the `sinks`, too.
     """
 
     def opener() -> BinaryIO:
         return section(stream, 0, size)
 
     path = f"{parent.member}!{name}" if parent.member else name
-    found = forced or recognised(sniff(opener()), opener)
-    return Blob(parent.path, found, size, opener, path, parent.beside)
+    return Blob(parent.path, recognised(sniff(opener(), *sinks), opener), size, opener, path, parent.beside)
 
 
 def spool(pieces: Iterator[bytes], packed: int, budget: Budget) -> tuple[BinaryIO, int]:

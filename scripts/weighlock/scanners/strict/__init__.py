@@ -17,8 +17,11 @@ from weighlock.scanners.sniff import CONTAINERS, NATIVE
 from weighlock.scanners.strict import images, text
 from weighlock.scanners.strict.claims import claim
 from weighlock.scanners.strict.notes import Notes, Rule
+from weighlock.scanners.strict.npy import npy
+from weighlock.scanners.strict.onnx import onnx
 from weighlock.scanners.strict.pickle import pickle
 from weighlock.scanners.strict.safetensors import safetensors
+from weighlock.scanners.strict.torchscript import storage, torchscript
 
 NAME = "strict"
 
@@ -35,6 +38,10 @@ RULES: Mapping[str, Rule] = {
     "pickle": pickle,
     "torch pickle": pickle,
     "torchscript pickle": pickle,
+    "torchscript code": torchscript,
+    "tensor storage": storage,
+    "onnx": onnx,
+    "npy": npy,
 }
 
 

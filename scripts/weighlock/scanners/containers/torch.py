@@ -1,0 +1,88 @@
+"""The layout of torch's zip archives: which member is what, by structure and not by looks.
+
+A tensor storage (``data/0``) is raw numbers, and raw numbers may look like anything. It is accepted unread exactly if
+the archive's own pickle names it as a storage of that size; torch then hands its bytes to a tensor and to nothing
+else. One that begins with the magic of an archive or a program, or is a pickle with a finding, is told as such even so.
+
+Source: torch/serialization.py, torch/csrc/jit/serialization/export_module.cpp.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import BinaryIO
+
+from weighlock.scanners import Blob
+from weighlock.scanners.reading import UnclearError
+from weighlock.scanners.strict.notes import Notes
+from weighlock.scanners.strict.pickle import judge
+
+# Formats whose magic is so short, or so loose, that numbers show it by chance.
+_CHANCE = frozenset(
+    {"unknown", "empty", "text", "json", "gzip", "zlib", "lzma", "bzip2", "pe", "r", "onnx", "jpeg", "safetensors"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A torch archive: its top folder, whether it is TorchScript, and the storages that its pickles name."""
+
+    root: str
+    script: bool
+    storages: dict[str, int] = field(default_factory=dict)
+    """Member's name to size in bytes."""
+
+    @property
+    def kind(self) -> str:
+        """Return the format of the archive's own pickles."""
+        return "torchscript pickle" if self.script else "torch pickle"
+
+    @property
+    def pickles(self) -> dict[str, str]:
+        """Return the pickles that name storages, each with the folder of these."""
+        return {f"{self.root}/data.pkl": f"{self.root}/data/", f"{self.root}/constants.pkl": f"{self.root}/constants/"}
+
+
+def layout(names: Sequence[str]) -> Layout | None:
+    """Recognise a torch archive: one top folder with a ``data.pkl`` in it."""
+    roots = {name.split("/")[0] for name in names}
+    root = roots.pop() if len(roots) == 1 else ""
+    if not root or f"{root}/data.pkl" not in names:
+        return None
+    script = f"{root}/constants.pkl" in names or any(name.startswith(f"{root}/code/") for name in names)
+    return Layout(root, script)
+
+
+def learn(found: Layout, name: str, stream: BinaryIO) -> None:
+    """Add the storages that this pickle names."""
+    try:
+        storages = judge(found.kind, stream, Notes())
+    except UnclearError:
+        return  # it is told where the member itself is judged
+    found.storages.update({found.pickles[name] + key: size for key, size in storages.items()})
+
+
+def role(found: Layout, name: str, blob: Blob) -> Blob:
+    """Return the member with the format that its place in the archive gives it, where its content allows that."""
+    if name == f"{found.root}/bytecode.pkl":
+        return replace(blob, format="torch bytecode")
+    if blob.format == "pickle" and (name in found.pickles or (found.script and name.endswith(".debug_pkl"))):
+        return replace(blob, format=found.kind)
+    if blob.format == "text" and found.script and name.startswith(f"{found.root}/code/") and name.endswith(".py"):
+        return replace(blob, format="torchscript code")
+    if found.storages.get(name) == blob.size and (blob.format in _CHANCE or _chance_pickle(blob)):
+        return replace(blob, format="tensor storage")
+    return blob
+
+
+def _chance_pickle(blob: Blob) -> bool:
+    if blob.format != "pickle":
+        return False
+    notes = Notes()
+    try:
+        with blob.open() as stream:
+            judge("pickle", stream, notes)
+    except UnclearError:
+        return not notes.findings
+    return False
