@@ -13,7 +13,7 @@ from weighlock import jsonio, oms
 from weighlock.errors import RefusedError
 from weighlock.intoto import Statement
 from weighlock.jsonio import Json
-from weighlock.ledger import recorded
+from weighlock.ledger import Recorded, recorded
 from weighlock.oci import Digest
 from weighlock.predicates import PROVENANCE, SCAN, SIGNATURE, TEST_RESULT, VULNERABILITIES
 from weighlock.text import counted, printable
@@ -39,7 +39,7 @@ class Case:
     """What is to be judged: a manifest's digest, its files (path to layer digest), and the trusted statements on it."""
 
     digest: Digest
-    files: Mapping[str, Digest]
+    files: dict[str, Digest]
     statements: Sequence[Statement]
 
     def about(self, predicate_type: str) -> list[Statement]:
@@ -71,7 +71,7 @@ def require_green(case: Case) -> None:
     """Raise `RefusedError` unless scan and audit of exactly these files passed: what a signature has to wait for."""
     _scan(case)
     _audit(case)
-    _same_files("scan ledger", recorded(_passed_ledger(case)).digests, case)
+    _same_files("scan ledger", [item.digests for item in _ledgers(case)], case)
 
 
 def require_passed(predicate_type: str, predicate: Mapping[str, object]) -> None:
@@ -91,12 +91,14 @@ def _signature(case: Case) -> str:
 def _model_signature(case: Case) -> str:
     signed = _signed_files(case)
     _same_files("model signature", signed, case)
-    return f"{counted(len(signed), 'file')} signed under one root"
+    return f"{counted(len(signed[0]), 'file')} signed under one root"
 
 
 def _provenance(case: Case) -> str:
-    found = _one_of(case, PROVENANCE, "provenance")
-    predicate = dict(found.predicate)
+    statements = case.about(PROVENANCE)
+    if not statements:
+        raise RefusedError("no provenance by the pinned identity is about this digest")
+    predicate = dict(statements[-1].predicate)
     definition = jsonio.field(predicate, "buildDefinition", dict, "provenance")
     builder = jsonio.field(jsonio.field(predicate, "runDetails", dict, "provenance"), "builder", dict, "provenance")
     name = jsonio.field(builder, "id", str, "provenance builder")
@@ -110,11 +112,12 @@ def _provenance(case: Case) -> str:
 
 
 def _scan(case: Case) -> str:
-    verdicts = recorded(_passed_ledger(case)).verdicts
-    for path, verdict in verdicts.items():
-        if verdict != "safe":
-            raise RefusedError(f"the ledger says that '{printable(path)}' is {printable(verdict)}")
-    return f"{counted(len(verdicts), 'file')} scanned and safe"
+    ledgers = _ledgers(case)
+    for ledger in ledgers:
+        for path, verdict in ledger.verdicts.items():
+            if verdict != "safe":
+                raise RefusedError(f"the ledger says that '{printable(path)}' is {printable(verdict)}")
+    return f"{counted(len(ledgers[0].verdicts), 'file')} scanned and safe"
 
 
 def _audit(case: Case) -> str:
@@ -131,42 +134,36 @@ def _audit(case: Case) -> str:
 
 
 def _closure(case: Case) -> str:
-    _same_files("scan ledger", recorded(_passed_ledger(case)).digests, case)
+    _same_files("scan ledger", [item.digests for item in _ledgers(case)], case)
     _same_files("model signature", _signed_files(case), case)
     return f"layers, scan ledger and model signature name the same {counted(len(case.files), 'file')}"
 
 
-def _same_files(name: str, other: Mapping[str, Digest], case: Case) -> None:
-    if other != dict(case.files):
-        raise RefusedError(f"the layers and the {name} differ: {_difference(other, case.files)}")
+def _same_files(name: str, others: Sequence[Mapping[str, Digest]], case: Case) -> None:
+    for other in others:
+        if other != case.files:
+            raise RefusedError(f"the layers and the {name} differ: {_difference(other, case.files)}")
 
 
-def _signed_files(case: Case) -> dict[str, Digest]:
-    """Return the files of the OMS statement that is bound to this manifest."""
-    for statement in case.statements:
-        if statement.predicate_type == oms.PREDICATE_TYPE and oms.manifest(statement) == case.digest:
-            return oms.files(statement)
-    raise RefusedError("no model signature (OMS) by the pinned identity is bound to this digest")
+def _signed_files(case: Case) -> list[dict[str, Digest]]:
+    """Return the files of every OMS statement that is bound to this manifest."""
+    signatures = [item for item in case.statements if item.predicate_type == oms.PREDICATE_TYPE]
+    signed = [oms.files(item) for item in signatures if oms.manifest(item) == case.digest]
+    if not signed:
+        raise RefusedError("no model signature (OMS) by the pinned identity is bound to this digest")
+    return signed
 
 
-def _passed_ledger(case: Case) -> Json:
-    """Return the ledger of the scan; several scans may hang on a digest, and none of them may have failed."""
-    scans = [item for item in case.about(TEST_RESULT) if "ledger" in item.predicate]
+def _ledgers(case: Case) -> list[Recorded]:
+    """Return the ledger of every scan of this manifest; there is at least one, and none of them failed."""
+    scans = [dict(item.predicate) for item in case.about(TEST_RESULT) if "ledger" in item.predicate]
     if not scans:
         raise RefusedError("no scan result by the pinned identity is about this digest")
-    for statement in scans:
-        predicate = dict(statement.predicate)
+    for predicate in scans:
         passed = predicate.get("passedTests")
         if predicate.get("result") != "PASSED" or not isinstance(passed, list) or SCAN not in passed:
             raise RefusedError("a scan result on this digest does not say PASSED")
-    return jsonio.field(dict(scans[-1].predicate), "ledger", dict, "scan result")
-
-
-def _one_of(case: Case, predicate_type: str, words: str) -> Statement:
-    statements = case.about(predicate_type)
-    if not statements:
-        raise RefusedError(f"no {words} by the pinned identity is about this digest")
-    return statements[-1]
+    return [recorded(jsonio.field(predicate, "ledger", dict, "scan result")) for predicate in scans]
 
 
 def _audited_files(predicate: Json) -> set[str]:

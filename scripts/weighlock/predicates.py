@@ -13,11 +13,21 @@ from weighlock import __version__
 from weighlock.auditing import AuditResult
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger, engines
+from weighlock.oms import PREDICATE_TYPE as OMS
 
 SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 VULNERABILITIES = "https://in-toto.io/attestation/vulns/v0.2"
+
+LABELS = {
+    SIGNATURE: "signature",
+    OMS: "model signature",
+    PROVENANCE: "provenance",
+    TEST_RESULT: "test result",
+    VULNERABILITIES: "dependency audit",
+}
+"""What people call the evidence of each type."""
 
 SCAN = "unsafe-serialization"
 """The name of the one test in a scan result; it tells a scan from an evaluation, which has the same type."""

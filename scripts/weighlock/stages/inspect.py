@@ -11,6 +11,7 @@ from weighlock.evidence import PREDICATE_TYPE
 from weighlock.formats.modelpack import FILEPATH
 from weighlock.jsonio import Json
 from weighlock.oci import CREATED, TITLE, Descriptor, Manifest
+from weighlock.predicates import LABELS
 from weighlock.signing import Verifier
 from weighlock.signing.identity import verifier
 from weighlock.stages import Context, Problem, option, output
@@ -52,7 +53,7 @@ class Referrer:
         """Return the referrer on one line."""
         mark = {None: "", True: "  signed by the key", False: f"  NOT signed by the key: {self.reason}"}[self.signed]
         kind = self.predicate_type or self.descriptor.artifact_type or "unknown"
-        return f"{printable(kind)}  {self.descriptor.digest}{mark}"
+        return f"{LABELS.get(kind, printable(kind))}  {self.descriptor.digest}{mark}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from weighlock.stages import Context, Problem, audit, option, output, package, s
 from weighlock.stages.sign import evidence_json
 from weighlock.store import Store
 from weighlock.store.targets import Target, open_store
-from weighlock.text import counted
+from weighlock.text import counted, printable
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Outputs:
         if not self.passed:
             reasons = self.scan.text() + (self.audit.text() if self.audit else "")
             return reasons + "REFUSED: nothing was written to the target\n"
-        rows = [f"  {kind}  {digest}" for kind, digest in self.evidence]
+        rows = [f"  {predicates.LABELS.get(kind, printable(kind)):<17} {digest}" for kind, digest in self.evidence]
         news = "released" if self.added or self.moved else "nothing to do: it is released already"
         tagged = f" as '{self.tag}'" if self.tag else ", without a tag"
         return "\n".join([f"{self.reference}{tagged}", *rows, news]) + "\n"
