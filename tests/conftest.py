@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,9 +13,15 @@ import servers
 
 
 @pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def registry_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder below which `registry` keeps its content."""
+    return tmp_path_factory.mktemp("registry")
+
+
+@pytest.fixture(scope="session")
+def registry(registry_folder: Path) -> Iterator[str]:
     """Yield ``127.0.0.1:PORT`` of a docker-registry, one for each test process."""
-    with servers.docker_registry(tmp_path_factory.mktemp("registry")) as address:
+    with servers.docker_registry(registry_folder) as address:
         yield address
 
 

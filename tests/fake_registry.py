@@ -218,7 +218,11 @@ class _Handler(BaseHTTPRequestHandler):
     state: FakeRegistry
 
     def answer(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # the client gave up
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         reply = self.state.reply(Seen(self.command, self.path, headers), body)
         self.send_response(reply.status)

@@ -73,7 +73,8 @@ class Folder:
         try:
             with open_regular(self._blobs / digest.hex) as stream:
                 yield stream
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
+            self._is_layout()  # says it better where there is something else in the layout's place
             raise NotFoundError(f"{self.name} does not hold {digest}") from None
         except OSError as error:
             if error.errno in _NOT_PLAIN:
