@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -24,13 +24,16 @@ log: {{level: info, accesslog: {{disabled: true}}}}
 
 
 @contextmanager
-def docker_registry(folder: Path) -> Iterator[str]:
-    """Run Debian's docker-registry with its storage in `folder` and yield ``127.0.0.1:PORT``."""
+def docker_registry(folder: Path, inside: Sequence[str] = ()) -> Iterator[str]:
+    """Run Debian's docker-registry with its storage in `folder` and yield ``127.0.0.1:PORT``.
+
+    `inside` is the start of a command that puts it into another network.
+    """
     tools.require("docker-registry")
     configuration = folder / "registry.yml"
     configuration.write_text(_CONFIGURATION.format(storage=folder / "storage"))
     process = subprocess.Popen(
-        ["docker-registry", "serve", str(configuration)],
+        [*inside, "docker-registry", "serve", str(configuration)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

@@ -1,0 +1,155 @@
+"""The contract between stages, actions, READMEs and workflows; it says what is missing when one of them is added."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import launch
+import render
+from weighlock import commandline
+from weighlock.__main__ import STAGES, stage
+
+ROOT = launch.LOCKS.parent
+ACTIONS = sorted([*(path.name for path in (ROOT / "actions").iterdir()), "release"])
+EXAMPLES = sorted((ROOT / "examples").glob("*/.github/workflows/*.yml"))
+WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
+KEBAB = re.compile(r"[a-z]+(-[a-z]+)*")
+
+
+def loaded(path: Path) -> Any:
+    return yaml.load(path.read_text(), yaml.BaseLoader)
+
+
+def action(name: str) -> Any:
+    return loaded(render.folder(name) / "action.yml")
+
+
+def fields(name: str) -> dict[str, dataclasses.Field[Any]]:
+    return {field.name.replace("_", "-"): field for field in dataclasses.fields(stage(name).Inputs)}
+
+
+def test_what_is_made_from_the_stages_is_up_to_date() -> None:
+    stale = [str(path) for path, text in render.rendered().items() if path.read_text() != text]
+    assert stale == [], "run `make docs`"
+
+
+def test_an_action_is_a_stage_and_has_a_lock() -> None:
+    assert sorted(render.ACTIONS) == ACTIONS
+    assert set(ACTIONS) <= set(STAGES)
+    assert [name for name in ACTIONS if not (launch.LOCKS / f"{name}.txt").is_file()] == []
+
+
+def test_every_stage_has_inputs_outputs_and_a_module() -> None:
+    modules = {path.stem for path in (ROOT / "scripts/weighlock/stages").glob("[a-z]*.py")}
+    assert modules == set(STAGES)
+    assert [name for name in STAGES if not {"Inputs", "Outputs", "run"} <= set(dir(stage(name)))] == []
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_inputs_are_fields(name: str) -> None:
+    inputs = action(name)["inputs"]
+    assert list(inputs) == [*fields(name), "python"]
+    required = {key for key, value in inputs.items() if value["required"] == "true"}
+    assert required == {key for key, field in fields(name).items() if field.default is dataclasses.MISSING}
+    assert {key for key, value in inputs.items() if "default" not in value} == required
+    assert all(KEBAB.fullmatch(key) for key in inputs)
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_a_default_in_yaml_means_the_default_in_python(name: str) -> None:
+    kind = stage(name).Inputs
+    given = {item.name: "x" for item in commandline.inputs_of(kind) if item.required}
+    defaults = {
+        "INPUT_" + key.upper().replace("-", "_"): value["default"]
+        for key, value in action(name)["inputs"].items()
+        if "default" in value
+    }
+    assert commandline.fill(kind, given, defaults) == commandline.fill(kind, given, {})
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_every_input_reaches_the_stage_by_its_variable_only(name: str) -> None:
+    (step,) = action(name)["runs"]["steps"]
+    variables = {"INPUT_" + key.upper().replace("-", "_"): key for key in fields(name)} | {"WEIGHLOCK_PYTHON": "python"}
+    assert step["env"] == {variable: f"${{{{ inputs.{key} }}}}" for variable, key in variables.items()}
+    assert "${{" not in step["run"]
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_outputs_are_fields(name: str) -> None:
+    declared = [field for field in dataclasses.fields(stage(name).Outputs) if "output" in field.metadata]
+    outputs = {key: value["value"] for key, value in action(name)["outputs"].items()}
+    names = [field.name.replace("_", "-") for field in declared]
+    assert outputs == {key: f"${{{{ steps.run.outputs.{key} }}}}" for key in names}
+    assert all(KEBAB.fullmatch(key) for key in outputs)
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_an_action_is_one_isolated_step_that_uses_nothing(name: str) -> None:
+    (step,) = action(name)["runs"]["steps"]
+    assert set(step) == {"id", "shell", "run", "env"}
+    interpreter, isolated, launcher, last = shlex.split(step["run"])
+    assert (interpreter, isolated, last) == ("${WEIGHLOCK_PYTHON:-python3}", "-I", name)
+    path = launcher.replace("$GITHUB_ACTION_PATH", str(render.folder(name)))
+    assert Path(path).resolve() == Path(launch.__file__).resolve()
+
+
+def test_names_and_descriptions_are_unique() -> None:
+    assert len({action(name)["name"] for name in ACTIONS}) == len(ACTIONS)
+    assert len({action(name)["description"] for name in ACTIONS}) == len(ACTIONS)
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_examples_in_a_readme_give_inputs_that_exist(name: str) -> None:
+    text = (render.folder(name) / "README.md").read_text()
+    uses = 0
+    for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        for step in steps(yaml.load(block, yaml.BaseLoader)):
+            match = re.fullmatch(r"weighlock/weighlock(?:/actions/(\w+))?@\S+", step.get("uses", ""))
+            if match:
+                uses += 1
+                inputs = action(match[1] or "release")["inputs"]
+                assert set(step.get("with", {})) <= set(inputs)
+                assert {key for key, value in inputs.items() if value["required"] == "true"} <= set(step["with"])
+    assert uses
+
+
+def steps(document: Any) -> list[dict[str, Any]]:
+    """Return the steps of a workflow, or of an extract that lists steps."""
+    if isinstance(document, list):
+        return document
+    return [step for job in document.get("jobs", {}).values() for step in job.get("steps", [])]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS + EXAMPLES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_workflows_pin_what_they_use_and_grant_nothing_by_default(path: Path) -> None:
+    workflow = loaded(path)
+    assert workflow["permissions"] == {}
+    assert all("permissions" in job for job in workflow["jobs"].values())
+    for step in steps(workflow):
+        assert "${{" not in step.get("run", "")
+        if "uses" in step:
+            ours = path in EXAMPLES and step["uses"].startswith("weighlock/weighlock")
+            assert ours or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}|\$/[\w./-]+", step["uses"])
+
+
+@pytest.mark.parametrize("name", sorted(STAGES))
+def test_the_command_that_is_shown_fills_the_same_inputs(name: str) -> None:
+    kind = stage(name).Inputs
+    items = commandline.inputs_of(kind)
+    values = {"INPUT_" + item.name.upper(): "a b" for item in items if item.kind in {str, Path}}
+    values |= {"INPUT_" + item.name.upper(): "true" for item in items if item.kind is bool}
+    inputs = commandline.fill(kind, {}, values)
+    program, command, *words = shlex.split(commandline.spelled(name, inputs))
+    parser = argparse.ArgumentParser()
+    commandline.add_arguments(parser, kind)
+    assert (program, command) == ("weighlock", name)
+    assert commandline.fill(kind, vars(parser.parse_args(words)), {}) == inputs
