@@ -60,6 +60,9 @@ _SHORT_MAGIC = (
 )
 _R_TEXT = re.compile(rb"A\n[23]\n\d{5,7}\n")
 
+_CONTROL = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1b"))
+"""Bytes that no text has, and that every protobuf model has: its tags, which could be valid UTF-8 otherwise."""
+
 COMPRESSED = frozenset({"gzip", "bzip2", "xz", "lzma", "zlib"})
 CONTAINERS = frozenset({"zip", "tar"}) | COMPRESSED
 PICKLES = frozenset({"pickle", "torch pickle", "torchscript pickle"})
@@ -87,7 +90,7 @@ class Sniffer:
 
     @property
     def text(self) -> bool:
-        """Tell whether all bytes so far are valid UTF-8 without NUL, complete to the last character."""
+        """Tell whether all bytes so far are valid UTF-8 without control characters, whole to the last one."""
         return self._decoder is not None and not self._decoder.getstate()[0]
 
     @property
@@ -122,7 +125,7 @@ class Sniffer:
             self._decoder.decode(chunk)
         except ValueError:
             self._decoder = None
-        if b"\0" in chunk:
+        if len(chunk.translate(None, _CONTROL)) != len(chunk):
             self._decoder = None
 
 

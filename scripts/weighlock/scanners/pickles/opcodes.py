@@ -17,6 +17,7 @@ from typing import Any, BinaryIO
 from weighlock.scanners.reading import UnclearError, exactly
 
 LITERAL = 4096  # bytes of a string that is kept
+LONGEST = 1 << 40  # bytes; seeking further fails in ways of its own
 LONG = object()
 Operation = tuple[str, Any, int]  # opcode's name, argument, offset in bytes
 
@@ -125,6 +126,8 @@ class Operations:
             raise UnclearError(f"a negative length before byte {self.position}")
         if count <= LITERAL:
             return self._take(count, "a string")
+        if count > LONGEST:
+            raise UnclearError(f"a string of {count} bytes before byte {self.position}")
         self._stream.seek(count - 1, os.SEEK_CUR)
         self.position += count - 1
         self._take(1, "a string")

@@ -14,6 +14,7 @@ from weighlock.scanners import Blob
 from weighlock.scanners.reading import UnclearError, exactly, number, section
 from weighlock.scanners.strict.notes import Notes
 from weighlock.scanners.strict.pickle import judge
+from weighlock.scanners.strict.syntax import parsed
 
 HEADER_LIMIT = 10_000  # bytes, as in numpy
 
@@ -38,9 +39,11 @@ def npy(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
 def _header(raw: bytes, version: int) -> tuple[tuple[int, ...], int | None]:
     """Return the shape and the size in bytes of an element, None for objects."""
     try:
-        header = ast.literal_eval(raw.decode("utf-8" if version == 3 else "latin-1"))
-    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
-        raise UnclearError(f"the numpy header does not parse: {type(error).__name__}") from None
+        header = ast.literal_eval(
+            parsed(raw.decode("utf-8" if version == 3 else "latin-1"), "eval", "the numpy header")
+        )
+    except (ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise UnclearError(f"the numpy header is no literal: {type(error).__name__}") from None
     if not isinstance(header, dict) or set(header) != {"descr", "fortran_order", "shape"}:
         raise UnclearError("the numpy header is not made of descr, fortran_order and shape")
     shape = header["shape"]

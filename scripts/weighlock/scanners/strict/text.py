@@ -1,4 +1,4 @@
-"""Text: valid UTF-8 without NUL is data, unless it is a secret or names code for a loader to run.
+"""Text: valid UTF-8 without control characters is data, unless it is a secret or names code for a loader to run.
 
 No loader executes text that stands beside a model, with two exceptions that are findings here: YAML tags that make
 Python objects, and JSON that names code (`names`). Source files are text too; what would run them is named in the
@@ -27,7 +27,7 @@ _KEY = re.compile(
     + _BREAK
     + rb")?[A-Za-z0-9+/=\\\s]{60}"
 )
-_TAG = re.compile(rb"(?:^|[\s\[{,:-])(![^\s,\[\]{}]{1,300})", re.MULTILINE)
+_TAG = re.compile(rb"(?:^|[\s\[{,:-])(!<[^>\s]{1,300}>|![^\s,\[\]{}]{1,300})", re.MULTILINE)
 _TARGET = re.compile(rb"^[ \t-]*[\"']?_target_[\"']?[ \t]*:[ \t]*([^\s#]{1,300})", re.MULTILINE)
 _ENTITY = re.compile(rb"<!ENTITY\s")
 _POINTER = re.compile(

@@ -13,15 +13,15 @@ Source: torch/csrc/jit/serialization/python_print.cpp, which writes this languag
 from __future__ import annotations
 
 import ast
-import warnings
 from typing import BinaryIO
 
 from weighlock.scanners import Blob, Severity
 from weighlock.scanners.reading import UnclearError
 from weighlock.scanners.strict import text
 from weighlock.scanners.strict.notes import Notes
+from weighlock.scanners.strict.syntax import parsed
 
-LIMIT = 4 * 1024 * 1024  # bytes of one source file
+LIMIT = 2 * 1024 * 1024  # bytes of one source file
 
 _NODES: tuple[type[ast.AST], ...] = (
     ast.Module, ast.ClassDef, ast.FunctionDef, ast.arguments, ast.arg, ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Expr,
@@ -119,12 +119,7 @@ def torchscript(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
     source = stream.read()
     stream.seek(0)
     text.text(blob, stream, notes)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the parser, on escapes in hostile strings
-            tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise UnclearError(f"TorchScript source that does not parse: {type(error).__name__}") from None
+    tree = parsed(source, "exec", "the TorchScript source")
     inner = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     bound = _bound(tree)
     for node in ast.walk(tree):

@@ -1,0 +1,281 @@
+"""What a hostile or a broken model file does not get away with."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import hostile
+from hostile import CALL, PLAIN, field, named, onnx, payload, safetensors, torch_members, torchscript, weight, zipped
+from weighlock.stages.scan import scan_model
+
+UNSAFE, UNSCANNED = "unsafe", "unscanned"
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A file, the verdict it must get, and words that must be among the reasons."""
+
+    name: str
+    build: Callable[[], bytes]
+    verdict: str
+    because: str
+    beside: Mapping[str, bytes]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.because}"
+
+
+def attack(
+    name: str,
+    content: bytes | Callable[[], bytes],
+    verdict: str,
+    because: str,
+    beside: Mapping[str, bytes] | None = None,
+) -> Attack:
+    return Attack(name, content if callable(content) else lambda: content, verdict, because, beside or {})
+
+
+HONEST_TORCH = zipped(torch_members())
+MESSAGE = b"\x80\x04"
+
+PICKLES = [
+    *(attack(f"protocol-{number}", payload(number), UNSAFE, "posix.system") for number in range(6)),
+    attack("model.pkl", CALL, UNSAFE, "os.system"),
+    attack("notes.txt", CALL, UNSAFE, "os.system"),
+    attack("notes.md", CALL[:-1] + b"\n# a title\n", UNSAFE, "os.system"),
+    attack("long.txt", b"(S'" + b"a" * 9000 + b"'\nI 0x10\n0" + CALL, UNSAFE, "os.system"),
+    attack("model.bin", gzip.compress(payload()), UNSAFE, "posix.system"),
+    *(attack(f"model.{name}", pack(payload()), UNSAFE, "posix.system") for name, pack in hostile.COMPRESSIONS.items()),
+    attack("twice", gzip.compress(zlib.compress(payload())), UNSAFE, "posix.system"),
+    attack("second stream", PLAIN + payload(), UNSAFE, "posix.system"),
+    attack("after junk", PLAIN + b"\xff\xff" + payload(), UNSCANNED, "breaks behind the first pickle"),
+    attack("no stop", payload()[:-1], UNSAFE, "posix.system"),
+    attack("broken end", payload()[:-1] + b"\xff\xff", UNSAFE, "posix.system"),
+    attack("inst", b"(S'true'\nios\nsystem\n.", UNSAFE, "os.system"),
+    attack("obj", b"\x80\x02(cos\nsystem\nU\x04trueo.", UNSAFE, "os.system"),
+    attack("python 2 name", named("commands", "getoutput", protocol=2), UNSAFE, "commands.getoutput"),
+    attack(
+        "memo",
+        MESSAGE + hostile.short("os") + b"\x940" + hostile.short("system") + b"\x940h\0h\1\x93)R.",
+        UNSAFE,
+        "os.system",
+    ),
+    attack("computed", MESSAGE + b"K\1K\2\x93)R.", UNSAFE, "computed"),
+    attack("computed call", MESSAGE + b"})R.", UNSAFE, "computed"),
+    attack("dotted name", named("collections", "OrderedDict.fromkeys"), UNSAFE, "fromkeys"),
+    attack("dotted root", named("numpy", "os.system"), UNSAFE, "os.system"),
+    attack("unknown", named("some.library", "Thing"), UNSCANNED, "some.library.Thing"),
+    attack("own class", named("__main__", "Net"), UNSCANNED, "__main__.Net"),
+    attack("torch bytes", named("torch.storage", "_load_from_bytes"), UNSAFE, "_load_from_bytes"),
+    attack("getattr", named("builtins", "getattr"), UNSAFE, "builtins.getattr"),
+    attack("import only", b"\x80\x02cos\nsystem\n.", UNSAFE, "os.system"),
+    attack("build on class", b"\x80\x02ccollections\nOrderedDict\n}U\x03newK\1sb.", UNSAFE, "OrderedDict itself"),
+    attack("item on class", b"\x80\x02ccollections\nOrderedDict\nU\x03newK\1s.", UNSAFE, "OrderedDict itself"),
+    attack("special attribute", b"\x80\x02ccollections\nOrderedDict\n)R}U\x09__class__K\1sb.", UNSAFE, "__class__"),
+    attack("item on tensor", b"\x80\x02ctorch\nTensor\n)RK\0K\1s.", UNSCANNED, "no dict"),
+    attack("extension code", b"\x80\x02\x82\x01.", UNSCANNED, "extension code"),
+    attack("persistent id", b"\x80\x02K\1Q.", UNSCANNED, "persistent id"),
+    attack("encoding", b"\x80\x02c_codecs\nencode\nU\x01aU\x05rot13\x86R.", UNSCANNED, "latin1"),
+    attack("nested frame", b"\x80\x04\x95\x0b\0\0\0\0\0\0\0\x95\1\0\0\0\0\0\0\0N.", UNSCANNED, "frame"),
+    attack("memo bomb", b"\x80\x02Nr\xff\xff\xff\x7f.", UNSCANNED, "memo index"),
+    attack("long length", b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x0f.", UNSCANNED, "a string of"),
+    attack("too many", lambda: b"\x80\x04" + b"N0" * 2_600_000 + b"N.", UNSCANNED, "operations"),
+    attack("objects.npy", hostile.npy("'|O'", shape="(1,)", data=payload()), UNSAFE, "posix.system"),
+    attack(
+        "hidden objects.npy",
+        hostile.npy("[('a', [('b', '|O')])]", shape="(1,)", data=payload()),
+        UNSAFE,
+        "posix.system",
+    ),
+]
+
+ARCHIVES = [
+    attack("in zip", zipped({"a/readme.txt": b"text", "a/weights": payload()}), UNSAFE, "in a/weights"),
+    attack("deflated", zipped({"x": payload()}, method=zipfile.ZIP_DEFLATED), UNSAFE, "posix.system"),
+    attack("in zip in zip", zipped({"b.zip": zipped({"x": payload()})}), UNSAFE, "in b.zip!x"),
+    attack("in tar.gz", gzip.compress(hostile.tarred({"x": payload()})), UNSAFE, "!x"),
+    attack("text tar.pt", hostile.tarred({"pickle": CALL}), UNSAFE, "os.system"),
+    attack(
+        "too deep",
+        zipped({"a": zipped({"b": zipped({"c": zipped({"d": zipped({"e": payload()})})})})}),
+        UNSCANNED,
+        "nested",
+    ),
+    attack("bad checksum", hostile.bad_checksum({"x": payload()}, "x"), UNSAFE, "posix.system"),
+    attack("bad checksum, honest", hostile.bad_checksum({"x": PLAIN}, "x"), UNSCANNED, "checksum does not fit"),
+    attack("encrypted", hostile.flagged(zipped({"x": payload()}), 1), UNSAFE, "posix.system"),
+    attack("encrypted, honest", hostile.flagged(zipped({"x": PLAIN}), 1), UNSCANNED, "encrypted"),
+    attack(
+        "local name", hostile.patched(zipped({"x.txt": b"text"}), b"x.txt", b"y.pkl"), UNSCANNED, "calls itself y.pkl"
+    ),
+    attack("prefix", b"junk" + zipped({"x.txt": b"text"}), UNSCANNED, "4 bytes stand before"),
+    attack("prefix pickle", PLAIN + zipped({"x": payload()}), UNSAFE, "posix.system"),
+    attack("tail", zipped({"x.txt": b"text"}) + payload(), UNSCANNED, "follow the zip"),
+    attack("tail, hostile inside", zipped({"x": payload()}) + b"tail", UNSAFE, "posix.system"),
+    attack("cut", zipped({"x": payload()})[:-30], UNSCANNED, "without its end"),
+    attack("climbs", zipped({"../../x.txt": b"text"}), UNSAFE, "../../x.txt"),
+    attack("absolute", zipped({"/etc/x.txt": b"text"}), UNSAFE, "/etc/x.txt"),
+    attack("tar climbs", hostile.tarred({"../x.txt": b"text"}), UNSAFE, "../x.txt"),
+    attack("tar tail", hostile.tarred({"x.txt": b"text"}) + payload(), UNSCANNED, "no tar member"),
+    attack("gzip tail", gzip.compress(b"text") + payload(), UNSCANNED, "broken behind"),
+    attack("zlib tail", zlib.compress(b"text") + payload(), UNSCANNED, "bytes follow"),
+    attack("gzip cut", gzip.compress(PLAIN * 50)[:-12], UNSCANNED, "gzip data is"),
+    attack("bomb", lambda: zipped({"zeros": bytes(90_000_000)}, method=zipfile.ZIP_DEFLATED), UNSCANNED, "bomb"),
+    attack("gzip bomb", lambda: gzip.compress(bytes(90_000_000)), UNSCANNED, "bomb"),
+    attack("lzma zip", zipped({"x": PLAIN}, method=zipfile.ZIP_LZMA), UNSCANNED, "method 14"),
+    attack("seven.pt", b"7z\xbc\xaf\x27\x1c" + bytes(64), UNSCANNED, "7z"),
+    attack("zstd.bin", b"\x28\xb5\x2f\xfd" + bytes(64), UNSCANNED, "zstd"),
+]
+
+TORCH = [
+    attack("payload.pt", zipped(torch_members(payload(2))), UNSAFE, "in archive/data.pkl"),
+    attack(
+        "bad checksum.pt", hostile.bad_checksum(torch_members(payload(2)), "archive/data.pkl"), UNSAFE, "posix.system"
+    ),
+    attack("unread member.pt", zipped(torch_members(extra=payload(2))), UNSAFE, "in archive/extra"),
+    attack("unnamed storage.pt", zipped(torch_members(data__1=b"\xff\1\2\3")), UNSCANNED, "in archive/data/1"),
+    attack(
+        "short storage.pt", zipped({**torch_members(), "archive/data/0": bytes(12)}), UNSCANNED, "in archive/data/0"
+    ),
+    attack(
+        "storage as pickle.pt",
+        zipped({**torch_members(hostile.tensor(count=len(CALL) // 4)), "archive/data/0": CALL[:24]}),
+        UNSAFE,
+        "os.system",
+    ),
+    attack(
+        "persistent call.pt",
+        zipped(torch_members(b"\x80\x02ccollections\nOrderedDict\n)Q.")),
+        UNSCANNED,
+        "persistent id",
+    ),
+    attack(
+        "decoy.pt",
+        hostile.flagged(zipped({"archive/decoy": b"x", **torch_members(payload(2))}), 1),
+        UNSAFE,
+        "posix.system",
+    ),
+    attack("named.safetensors", HONEST_TORCH, UNSAFE, "the content is zip"),
+    attack("from_file.pt", torchscript("_1 = torch.from_file('/etc/passwd', False, 10)"), UNSAFE, "torch.from_file"),
+    attack("alias.pt", torchscript("_1 = torch.from_file"), UNSAFE, "torch.from_file"),
+    attack("aten.pt", torchscript("ops.aten.save(_0, '/tmp/x')"), UNSAFE, "ops.aten.save"),
+    attack("rpc.pt", torchscript("ops.prim.rpc_sync('host', 'f')"), UNSAFE, "rpc_sync"),
+    attack("method.pt", torchscript("_1 = (x).save('/tmp/x')"), UNSCANNED, "named save"),
+    attack("library.pt", torchscript("ops.mine.operator(x)"), UNSCANNED, "ops.mine.operator"),
+    attack("import.pt", torchscript("import os"), UNSCANNED, "Import"),
+    attack("builtin.pt", torchscript("open('/etc/passwd')"), UNSCANNED, "calls open"),
+    attack("computed.pt", torchscript("getattr(self, x)"), UNSCANNED, "computed name"),
+    attack("native.pt", torchscript("_1 = __torch__.torch.classes.mine.Native(x)"), UNSCANNED, "native class"),
+    attack("syntax.pt", torchscript("def ("), UNSCANNED, "does not parse"),
+]
+
+TENSORS = [
+    attack("trailing.safetensors", safetensors({"a": weight(0, 8)}, bytes(9)), UNSCANNED, "9 bytes follow"),
+    attack("hole.safetensors", safetensors({"a": weight(0, 8), "b": weight(12, 16)}, bytes(16)), UNSCANNED, "hole"),
+    attack(
+        "overlap.safetensors", safetensors({"a": weight(0, 8), "b": weight(4, 12)}, bytes(12)), UNSCANNED, "overlap"
+    ),
+    attack("shape.safetensors", safetensors({"a": weight(0, 8, shape=[3])}, bytes(8)), UNSCANNED, "spans 8 bytes"),
+    attack(
+        "twice.safetensors",
+        safetensors('{"a": {"dtype": "F32", "shape": [], "data_offsets": [0, 4]}, "a": 1}', bytes(4)),
+        UNSCANNED,
+        "twice",
+    ),
+    attack("huge.safetensors", struct.pack("<Q", 1 << 40) + b'{"a": 1}', UNSCANNED, "no rule"),
+    attack("beyond.safetensors", struct.pack("<Q", 100) + b'{"a": 1}', UNSCANNED, "no rule"),
+    attack("negative.safetensors", safetensors({"a": weight(0, 8, shape=[-1, -2])}, bytes(8)), UNSCANNED, "no counts"),
+    attack(
+        "zip.safetensors", safetensors({"a": weight(0, 8)}, bytes(8)) + zipped({"x": payload()}), UNSAFE, "posix.system"
+    ),
+    attack("short.npy", hostile.npy(shape="(3,)"), UNSCANNED, "describes 12 bytes"),
+    attack("code.npy", hostile.npy(shape="__import__('os')"), UNSCANNED, "no literal"),
+]
+
+GRAPHS = [
+    attack("climbs.onnx", onnx(location="../../etc/passwd"), UNSAFE, "../../etc/passwd"),
+    attack("absolute.onnx", onnx(location="/etc/passwd"), UNSAFE, "/etc/passwd"),
+    attack("backslash.onnx", onnx(location="..\\x"), UNSAFE, "outside the model"),
+    attack("missing.onnx", onnx(location="weights.bin"), UNSCANNED, "not in the model"),
+    attack("python.onnx", onnx(model=field(8, field(1, "ai.onnx.contrib"))), UNSAFE, "ai.onnx.contrib"),
+    attack(
+        "python operator.onnx",
+        onnx(graph=field(1, field(4, "PythonOp") + field(7, "com.microsoft"))),
+        UNSAFE,
+        "PythonOp",
+    ),
+    attack("domain.onnx", onnx(node=field(7, "evil.kernels")), UNSCANNED, "evil.kernels"),
+    attack(
+        "in subgraph.onnx", onnx(node=field(5, field(6, field(1, field(4, "X") + field(7, "evil"))))), UNSCANNED, "evil"
+    ),
+    attack(
+        "attribute tensor.onnx",
+        onnx(node=field(5, field(5, field(13, field(1, "location") + field(2, "/x"))))),
+        UNSAFE,
+        "/x",
+    ),
+    attack("in function.onnx", onnx(model=field(25, field(7, field(7, "evil")))), UNSCANNED, "evil"),
+    attack(
+        "context.onnx", onnx(graph=field(1, field(4, "EPContext") + field(7, "com.microsoft"))), UNSCANNED, "EPContext"
+    ),
+    attack("unknown field.onnx", onnx(graph=field(99, b"hidden")), UNSCANNED, "unknown field 99"),
+    attack("cut.onnx", onnx()[:-3], UNSCANNED, "no rule"),
+]
+
+TEXTS = [
+    attack("model.bin", hostile.POINTER, UNSCANNED, 'git lfs pull --include "model.bin"'),
+    attack("key.txt", b"my key:\n" + hostile.KEY, UNSAFE, "private key"),
+    attack("key.json", b'{"key": "' + hostile.KEY.replace(b"\n", b"\\n") + b'"}', UNSAFE, "private key"),
+    attack("config.json", b'{"auto_map": {"AutoModel": "stranger/repo--code.Net"}}', UNSAFE, "stranger/repo--code.Net"),
+    attack("tokenizer.json", b'{"a": [{"auto_map": {"A": ["x.Slow", null]}}]}', UNSAFE, "x.Slow"),
+    attack("shadowed.json", b'{"auto_map": {"A": "x.Y"}, "auto_map": null}', UNSAFE, "x.Y"),
+    attack("trust.json", b'{"trust_remote_code": true}', UNSAFE, "trust_remote_code"),
+    attack("hydra.yaml", b"model:\n  _target_: os.system\n  command: id\n", UNSAFE, "os.system"),
+    attack("tag.yaml", b"a: !!python/object/apply:os.system ['id']\n", UNSAFE, "python/object/apply:os.system"),
+    attack("escaped.yaml", b"a: !!pyth%6fn/name:os.system\n", UNSAFE, "python/name"),
+    attack("verbatim.yaml", b"- !<tag:yaml.org,2002:python/name:os.system>\n", UNSAFE, "python/name"),
+    attack("keras.json", b'{"module": "keras.layers", "class_name": "Lambda", "config": {}}', UNSAFE, "Lambda"),
+    attack("import.json", b'{"module": "os", "class_name": "system", "config": "id"}', UNSAFE, "import os"),
+    attack(
+        "entities.xml",
+        b'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "file:///etc/passwd">]><x/>',
+        UNSAFE,
+        "entities",
+    ),
+    attack("deep.json", b"[" * 200_000 + b"]" * 200_000, UNSCANNED, "deeply"),
+]
+
+OTHERS = [
+    attack("random", bytes(range(255, 0, -1)), UNSCANNED, "no rule understands"),
+    attack("picture.png", hostile.png(tail=payload()), UNSCANNED, "something else follows"),
+    attack("archive.png", hostile.png(tail=zipped({"x": payload()})), UNSAFE, "posix.system"),
+    attack("renamed.png", PLAIN, UNSAFE, "the content is pickle"),
+    attack("renamed.json", PLAIN, UNSAFE, "the content is pickle"),
+    attack("library.so", b"\x7fELF" + bytes(60), UNSAFE, "native"),
+    attack("program.exe", b"MZ\x90\0" + bytes(60), UNSAFE, "native"),
+    attack("model.gguf", b"GGUF" + bytes(60), UNSCANNED, "gguf"),
+    attack("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(600), UNSCANNED, "hdf5"),
+    attack("model.rds", b"A\n3\n262401\n197888\n", UNSCANNED, "recognised"),
+]
+
+ATTACKS = PICKLES + ARCHIVES + TORCH + TENSORS + GRAPHS + TEXTS + OTHERS
+
+
+@pytest.mark.parametrize("case", ATTACKS, ids=str)
+def test_is_stopped_and_named(case: Attack, tmp_path: Path) -> None:
+    (tmp_path / case.name).write_bytes(case.build())
+    for name, content in case.beside.items():
+        (tmp_path / name).write_bytes(content)
+    _, ledger = scan_model(tmp_path)
+    row = next(row for row in ledger.rows if row.path == case.name)
+    reasons = "\n".join(row.reasons())
+    assert case.because in reasons
+    assert row.verdict.name.lower() == case.verdict, reasons
