@@ -129,6 +129,11 @@ def test_a_vulnerability_outranks_a_gap_and_hides_none(tmp_path: Path) -> None:
     assert result.to_json()["excluded"] == ["b ; python_version < '3'"]
 
 
+def test_gaps_with_one_reason_are_told_together(tmp_path: Path) -> None:
+    words = wording.text(audit(tmp_path, "a", Fixed(unknown={A: "not known", C: "odd", B: "not known"})))
+    assert "  not known\n    requirements.txt:1: a 1.0\n    requirements.txt:1: b 1.0\n  odd\n" in words
+
+
 def test_an_unknown_service_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="'mine' is not one of pypi, osv"):
         audit_requirements(tmp_path / "r.txt", service="mine")

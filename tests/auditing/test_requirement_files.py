@@ -90,6 +90,8 @@ def test_plain_lines_are_rewritten(tmp_path: Path, line: str, text: str, name: s
         ("${EVIL}", "not of the form"),
         ("a ; nonsense == 'x'", "not of the form"),
         ("a ; python_version ~= 'x'", "makes no sense"),
+        pytest.param("a==" + "9" * 60_000, "longer than", id="a number of 60,000 digits"),
+        pytest.param("a;" + "(" * 3_000, "nested too deeply", id="3,000 parentheses"),
     ],
 )
 def test_everything_else_is_unaudited(tmp_path: Path, line: str, reason: str) -> None:
@@ -134,7 +136,9 @@ def test_a_file_that_readers_could_read_differently_is_unaudited(tmp_path: Path,
 
 
 def test_utf8_with_a_mark_or_a_declaration_is_fine(tmp_path: Path) -> None:
-    assert texts(reading(tmp_path, b"\xef\xbb\xbf# -*- coding: utf-8 -*-\r\na\r\n")) == ["a"]
+    found = reading(tmp_path, b"\xef\xbb\xbf# -*- coding: utf-8 -*-\r\na\r\n")
+    assert texts(found) == ["a"]
+    assert texts(reading(tmp_path, "# caf\u00e9\u00a0\u2713 \U0001f469\u200d\U0001f4bb\na\u00a0# why\n")) == ["a"]
 
 
 def test_a_line_of_a_megabyte(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from collections.abc import Iterator
 
 _COMMENT = re.compile(r"(^|\s+)#.*$")
@@ -29,7 +30,7 @@ def decode(raw: bytes) -> str:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise UnreadableError("it is not UTF-8: save it as UTF-8") from None
-    if any(not (character.isprintable() or character in "\t\n\r") for character in text):
+    if not all(_is_plain(character) for character in text):
         raise UnreadableError("it holds characters that do not print and that hide lines from a reader: remove them")
     return text
 
@@ -49,6 +50,11 @@ def logical(text: str) -> Iterator[tuple[int, str]]:
         yield from _bare(start, parts)
         parts = []
     yield from _bare(start, parts)
+
+
+def _is_plain(character: str) -> bool:
+    # Blanks of any width are what they look like; the joiner U+200D makes up emoji.
+    return character.isprintable() or character in "\t\n\r\u200d" or unicodedata.category(character) == "Zs"
 
 
 def _bare(start: int, parts: list[str]) -> Iterator[tuple[int, str]]:

@@ -7,10 +7,11 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
 
 from packaging.requirements import InvalidRequirement, Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import InvalidWheelFilename, canonicalize_name, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
 
 from weighlock import jsonio
@@ -53,7 +54,8 @@ class PipResolver:
             if done.code:
                 return _unresolved(done.stderr)
             report = jsonio.parse((folder / "report.json").read_bytes(), "pip's report")
-        return tuple(_package(item) for item in jsonio.objects(report, "install", "pip's report"))
+        items = jsonio.objects(report, "install", "pip's report")
+        return next(filter(None, map(_misnamed, items)), None) or tuple(map(_package, items))
 
 
 def _check_reached(words: str) -> None:
@@ -74,6 +76,20 @@ def _unresolved(stderr: str) -> Unresolved:
     names = frozenset(canonicalize_name(name) for line in said for name in _NAME.findall(line))
     shown = printable(said[0] if said else stderr.strip()[-200:] or "no reason given", 400)
     return Unresolved(f"pip finds no set of wheels that fits this Python and platform: {shown}", names)
+
+
+def _misnamed(item: Json) -> Unresolved | None:
+    """Refuse a wheel that is another release than its name says; pip does so only on Python 3.11 and later."""
+    inside = _package(item).dependency
+    url = jsonio.field(jsonio.field(item, "download_info", dict, "pip's report"), "url", str, "pip's report")
+    file = PurePosixPath(unquote(urlsplit(url).path)).name
+    try:
+        name, version, _, _ = parse_wheel_filename(file)
+    except InvalidWheelFilename:
+        return Unresolved(f"pip took {printable(file)}, which is not a wheel")
+    if (name, version) == (inside.name, Version(inside.version)):
+        return None
+    return Unresolved(f"the wheel {printable(file)} calls itself {inside}", frozenset({str(name)}))
 
 
 def _package(item: Json) -> Package:

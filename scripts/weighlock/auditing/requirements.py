@@ -29,7 +29,8 @@ from weighlock.text import printable
 FILES_LIMIT = 32
 FILE_LIMIT = 4 * 1024 * 1024  # bytes; a lock with every digest of 300 packages has about one third
 LINES_LIMIT = 5000  # in all files, comments not counted
-LINE_LIMIT = 64 * 1024  # characters, continuations included
+LINE_LIMIT = 64 * 1024  # characters, continuations and digests included
+PLAIN_LIMIT = 4000  # characters without digests; Python reads no number with more than 4300 digits
 
 _DIGESTS = re.compile(r"(--hash[= ]\s*sha(256|384|512):[0-9a-fA-F]+\s*)*")
 _SAFE = re.compile(r"[A-Za-z0-9._+!<>=~*,\[\]-]+")
@@ -76,6 +77,8 @@ def parse(text: str) -> Parsed:
     if not _DIGESTS.fullmatch(" ".join(words[options:]).strip()):
         raise UnauditableError("it carries an option; only --hash is read here: remove the others")
     plain = " ".join(words[:options]).strip()
+    if len(plain) > PLAIN_LIMIT:
+        raise UnauditableError(f"it is longer than {PLAIN_LIMIT} characters without its digests")
     # pip takes "name.zip" for a file, where there is one.
     head = plain.split(";")[0].split("[")[0].strip().lower()
     if "/" in plain.split(";")[0] or "\\" in head or head.startswith((".", "git+")) or head.endswith(_ARCHIVES):
@@ -120,6 +123,8 @@ class _Reader:
                 self._line(path, line, place, constraint=constraint)
             except UnauditableError as error:
                 self.reading.unaudited.append(Unaudited(printable(line), str(error), place))
+            except RecursionError:
+                self.reading.unaudited.append(Unaudited(printable(line), "its marker is nested too deeply", place))
         self.open.pop()
 
     def _line(self, path: Path, line: str, place: Origin, *, constraint: bool) -> None:

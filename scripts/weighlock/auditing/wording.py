@@ -51,9 +51,11 @@ def _lines(result: AuditResult) -> Iterator[str]:
         yield f"    -> {remedy(item)}"
     if result.unaudited:
         yield "unaudited, so nobody can say whether they are safe:"
-    for gap_ in result.unaudited:
-        yield f"  {gap_.origin or result.files[0].path}: {gap_.requirement}"
-        yield f"    {gap_.reason}"
+    for reason in dict.fromkeys(unaudited.reason for unaudited in result.unaudited):
+        yield f"  {reason}"
+        for unaudited in result.unaudited:
+            if unaudited.reason == reason:
+                yield f"    {unaudited.origin or result.files[0].path}: {unaudited.requirement}"
     if result.excluded:
         yield f"not for Python {platform.python_version()} on {platform.system()}, so not looked at:"
     for excluded in result.excluded:
