@@ -65,8 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
     """Add the flags of `kind` and the common ones; defaults are filled in later, so that variables can stand between."""
     for item in inputs_of(kind):
         words = item.option.help + ("" if item.required or not item.default else f" (default: {_shown(item.default)})")
-        names = [item.name] if item.option.positional else ["--" + item.flag]
-        more: dict[str, Any] = {"help": words.replace("%", "%%"), "default": None}
+        more: dict[str, Any] = {"help": words.replace("%", "%%"), "default": argparse.SUPPRESS}
         if item.kind is bool:
             more |= {"action": argparse.BooleanOptionalAction}
         else:
@@ -74,8 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
         if item.kind == tuple[str, ...]:
             more |= {"action": "append"}
         if item.option.positional:
-            more |= {"nargs": "?"}
-        parser.add_argument(*names, **more)
+            parser.add_argument(item.name, nargs="?", **more)
+            more |= {"help": argparse.SUPPRESS}  # the flag works too; the help shows one way
+        parser.add_argument("--" + item.flag, dest=item.name, **more)
     common = parser.add_argument_group("output")
     common.add_argument("--json", action="store_true", help="print the result as JSON")
     common.add_argument("-q", "--quiet", action="store_true", help="no progress on stderr")

@@ -19,8 +19,14 @@ T = TypeVar("T")
 
 
 def canonical(value: Json) -> bytes:
-    """Return the one byte form of `value`: sorted keys, no white space, UTF-8 (RFC 8785)."""
-    return rfc8785.dumps(value)
+    """Return the one byte form of `value`: sorted keys, no white space, UTF-8 (RFC 8785).
+
+    A number beyond 2^53 or half a surrogate pair has no such form and is a `MalformedError`.
+    """
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, RecursionError) as error:
+        raise MalformedError(f"it cannot be written as canonical JSON: {printable(str(error))}") from None
 
 
 def parse(raw: bytes | str, what: str) -> Json:

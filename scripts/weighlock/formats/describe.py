@@ -62,7 +62,7 @@ def describe(model: Model) -> Facts:
     if weights := _weights_format(model.files):
         config["format"] = weights
     precision = hugging_face.get("dtype") or hugging_face.get("torch_dtype")
-    if precision in _PRECISIONS:
+    if isinstance(precision, str) and precision in _PRECISIONS:
         config["precision"] = precision
     return Facts(descriptor, config)
 
