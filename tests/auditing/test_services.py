@@ -105,6 +105,15 @@ def test_an_osv_entry_that_pip_audit_passes_over_is_told() -> None:
     assert "X-2, X-3" in found.unknown[A]
 
 
+def test_another_document_is_not_an_empty_answer() -> None:
+    class Proxy(Osv):
+        def answer(self, method: str, path: str, body: bytes) -> Answer:
+            return answer({"message": "please log in"})
+
+    with Proxy() as osv, pytest.raises(UnfinishedError, match="not an answer as OSV gives it"):
+        ask(osv, A)
+
+
 def test_pages_without_end_are_no_answer() -> None:
     class Endless(Osv):
         def answer(self, method: str, path: str, body: bytes) -> Answer:

@@ -58,6 +58,8 @@ class Session:
             response = self._ask("POST", url, json.dumps(query), timeout)
             response.raise_for_status()
             page = response.json()
+            if page and not page.keys() & {"vulns", "next_page_token"}:
+                raise ValueError("this is not an answer as OSV gives it")  # where {} alone means "nothing known"
             entries += page.get("vulns", [])
             if not page.get("next_page_token"):
                 self.document = {"vulns": entries} if entries else {}
