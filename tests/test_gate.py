@@ -121,6 +121,10 @@ ATTACKS: dict[str, tuple[Callable[[], dict[str, Statement]], list[str]]] = {
         ["model-signature", "closure"],
     ),
     "an audit that found something": (lambda: {"audit": about(VULNERABILITIES, vulnerable())}, ["audit"]),
+    "an audit that lists a vulnerability and reports none": (
+        lambda: {"audit": about(VULNERABILITIES, {**CLEAN, "dependencies": [{"vulnerabilities": [{"id": "x"}]}]})},
+        ["audit"],
+    ),
     "an audit with gaps": (
         lambda: {"audit": about(VULNERABILITIES, {**CLEAN, "unaudited": [{"requirement": "x", "reason": "y"}]})},
         ["audit"],

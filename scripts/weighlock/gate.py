@@ -176,9 +176,10 @@ def _clean_audit(predicate: Json) -> str:
     if unaudited:
         raise RefusedError(f"{counted(len(unaudited), 'requirement')} could not be audited")
     scanner = jsonio.field(predicate, "scanner", dict, "audit result")
-    results = jsonio.objects(scanner, "result", "audit result")
-    if results:
-        raise RefusedError(f"{len(results)} known vulnerabilities in the requirements")
+    found = jsonio.objects(scanner, "result", "audit result")
+    dependencies = jsonio.objects(predicate, "dependencies", "audit result")
+    if found or any(item.get("vulnerabilities") != [] for item in dependencies):
+        raise RefusedError("the requirements have known vulnerabilities")
     return "no known vulnerability, and every requirement was audited"
 
 

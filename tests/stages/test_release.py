@@ -155,7 +155,7 @@ def test_a_full_disk_is_exit_code_3_and_no_tag(model: Path, keys: Keys, tmp_path
     program = "import resource, runpy, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000));"
     program += "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
     program += "sys.argv[0] = 'weighlock'; runpy.run_module('weighlock', run_name='__main__')"
-    words = ["release", model, "--to", f"oci:{tmp_path}/out:v1", "--key", keys.private]
+    words: list[str | Path] = ["release", model, "--to", f"oci:{tmp_path}/out:v1", "--key", keys.private]
     environ = {**os.environ, "PYTHONPATH": str(SCRIPTS)}
     done = subprocess.run(
         [sys.executable, "-c", program, *map(str, words)], env=environ, capture_output=True, text=True, check=False
