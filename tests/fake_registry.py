@@ -50,6 +50,7 @@ class Seen:
     method: str
     path: str
     headers: Mapping[str, str]
+    body: bytes = b""
 
 
 @dataclass
@@ -80,7 +81,7 @@ class FakeRegistry:
         """Return what arrived with this method and with `path` in its path."""
         return [seen for seen in self.seen if seen.method == method and path in seen.path]
 
-    def reply(self, seen: Seen, body: bytes) -> Reply:
+    def reply(self, seen: Seen) -> Reply:
         with self.lock:
             self.seen.append(seen)
             rule = next(
@@ -91,7 +92,7 @@ class FakeRegistry:
                 rule.times -= 1
             if rule is not None and rule.instead is not None:
                 return rule.instead
-            reply = self._refused(seen) or self._route(seen, body)
+            reply = self._refused(seen) or self._route(seen)
             return rule.change(reply) if rule is not None and rule.change is not None else reply
 
     def _refused(self, seen: Seen) -> Reply | None:
@@ -109,7 +110,7 @@ class FakeRegistry:
         )
         return _error(401, "UNAUTHORIZED", "authentication required", {"WWW-Authenticate": challenge})
 
-    def _route(self, seen: Seen, body: bytes) -> Reply:
+    def _route(self, seen: Seen) -> Reply:
         url = urlsplit(seen.path)
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         if url.path == "/token":
@@ -120,8 +121,8 @@ class FakeRegistry:
         name, rest = match["name"], match["rest"]
         answers: dict[str, Callable[[], Reply]] = {
             "blobs": lambda: self._blob(rest, seen),
-            "blobs/uploads": lambda: self._upload(seen, name, rest, query, body),
-            "manifests": lambda: self._manifest(seen, name, rest, body),
+            "blobs/uploads": lambda: self._upload(seen, name, rest, query),
+            "manifests": lambda: self._manifest(seen, name, rest),
             "referrers": lambda: self._referrers(name, rest, int(query.get("from", 0))),
             "tags": lambda: self._tags(name),
         }
@@ -144,33 +145,33 @@ class FakeRegistry:
             return Reply(206, {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}, content[start:])
         return Reply(200, {"Docker-Content-Digest": digest}, content)
 
-    def _upload(self, seen: Seen, name: str, upload: str, query: dict[str, str], body: bytes) -> Reply:
+    def _upload(self, seen: Seen, name: str, upload: str, query: dict[str, str]) -> Reply:
         if seen.method == "POST":
             upload = secrets.token_hex(8)
             self.uploads.add(upload)
             return Reply(202, {"Location": f"/v2/{name}/blobs/uploads/{upload}?_state=a%2Fb%3D&x=1"})
         if upload not in self.uploads or query.get("_state") != "a/b=":
             return _error(404, "BLOB_UPLOAD_UNKNOWN", "no such upload")
-        if query.get("digest") != _digest(body):
+        if query.get("digest") != _digest(seen.body):
             return _error(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         self.uploads.remove(upload)
-        self.blobs[_digest(body)] = body
-        return Reply(201, {"Docker-Content-Digest": _digest(body)})
+        self.blobs[_digest(seen.body)] = seen.body
+        return Reply(201, {"Docker-Content-Digest": _digest(seen.body)})
 
-    def _manifest(self, seen: Seen, name: str, reference: str, body: bytes) -> Reply:
+    def _manifest(self, seen: Seen, name: str, reference: str) -> Reply:
         if seen.method == "PUT":
-            return self._put_manifest(seen, name, reference, body)
+            return self._put_manifest(seen, name, reference)
         digest = reference if reference in self.manifests else self.references.get((name, reference), "")
         if digest not in self.manifests:
             return _error(404, "MANIFEST_UNKNOWN", "manifest unknown")
         media_type, content = self.manifests[digest]
         return Reply(200, {"Content-Type": media_type, "Docker-Content-Digest": digest}, content)
 
-    def _put_manifest(self, seen: Seen, name: str, reference: str, body: bytes) -> Reply:
-        digest = _digest(body)
-        self.manifests[digest] = (seen.headers["content-type"], body)
+    def _put_manifest(self, seen: Seen, name: str, reference: str) -> Reply:
+        digest = _digest(seen.body)
+        self.manifests[digest] = (seen.headers["content-type"], seen.body)
         self.references[name, reference] = digest
-        subject = json.loads(body).get("subject")
+        subject = json.loads(seen.body).get("subject")
         header = {"OCI-Subject": subject["digest"]} if subject and self.referrers_api else {}
         return Reply(201, {"Docker-Content-Digest": digest, **header})
 
@@ -224,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
-        reply = self.state.reply(Seen(self.command, self.path, headers), body)
+        reply = self.state.reply(Seen(self.command, self.path, headers, body))
         self.send_response(reply.status)
         for name, value in {"Content-Length": str(len(reply.body)), **reply.headers}.items():
             self.send_header(name, value)

@@ -38,9 +38,11 @@ class Challenge:
         """Return the Bearer challenge in `header`, else the Basic one, else None."""
         found: dict[str, Challenge] = {}
         starts = list(re.finditer(r"(?:^|,)\s*(bearer|basic)(?=\s|$)", header, re.IGNORECASE))
-        for start, following in zip(starts, [*starts[1:], None], strict=True):
-            text = header[start.end() : following.start() if following else None]
-            pairs = {name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(text)}
+        ends = [*(start.start() for start in starts[1:]), len(header)]
+        for start, end in zip(starts, ends, strict=False):  # without a start there is still an end
+            pairs = {
+                name.lower(): quoted or bare for name, quoted, bare in _PARAMETER.findall(header, start.end(), end)
+            }
             found.setdefault(start[1].lower(), cls(start[1].lower(), pairs))
         return found.get("bearer") or found.get("basic")
 

@@ -70,7 +70,7 @@ class Client:
 
     def attempts(self) -> Attempts:
         """Begin to count the failures of one piece of work."""
-        return self.retries.attempts(None if self._reached else _FIRST_CONTACT_SECONDS)
+        return self.retries.attempts(lambda: self.retries.limit if self._reached else _FIRST_CONTACT_SECONDS)
 
     def exchange(self, call: Call, limit: int = _ERROR_LIMIT) -> Reply:
         """Return the answer with its body, which may have `limit` bytes; tried again after failures that pass."""

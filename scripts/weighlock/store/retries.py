@@ -32,15 +32,15 @@ class Retries:
     clock: Callable[[], float] = time.monotonic
     jitter: Callable[[], float] = random.random
 
-    def attempts(self, limit: float | None = None) -> Attempts:
-        """Begin to count the failures of one piece of work; `limit` replaces the policy's own."""
-        return Attempts(self, self.limit if limit is None else limit)
+    def attempts(self, limit: Callable[[], float] | None = None) -> Attempts:
+        """Begin to count the failures of one piece of work; `limit` is asked at the first, instead of the policy's."""
+        return Attempts(self, limit or (lambda: self.limit))
 
 
 class Attempts:
     """The failures of one piece of work."""
 
-    def __init__(self, policy: Retries, limit: float) -> None:
+    def __init__(self, policy: Retries, limit: Callable[[], float]) -> None:
         """Begin with none."""
         self._policy = policy
         self._limit = limit
@@ -51,7 +51,7 @@ class Attempts:
         """Wait until the next attempt may begin, or raise the failure's error when the time is over."""
         now = self._policy.clock()
         if self._end is None:
-            self._end = now + self._limit
+            self._end = now + self._limit()
         wait = max(failure.after, self._wait * (0.5 + self._policy.jitter()))
         if now + wait > self._end:
             raise failure.error from failure
