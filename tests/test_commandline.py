@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stages.conftest import weighlock
+from commands import weighlock
 from weighlock import __main__ as console
 from weighlock.commandline import add_arguments, fill, inputs_of
 from weighlock.errors import InputError

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.conftest import SCRIPTS, Keys, weighlock
+from commands import SCRIPTS, Keys, weighlock
 from weighlock import oms
 from weighlock.predicates import PROVENANCE, SIGNATURE, TEST_RESULT
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stages.conftest import Keys
+from commands import Keys
 from weighlock.errors import InputError, NotFoundError, RefusedError
 from weighlock.predicates import TEST_RESULT
 from weighlock.signing.key import KeySigner, write_pair

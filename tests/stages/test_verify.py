@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from stages.conftest import Keys, weighlock
+from commands import Keys, weighlock
 from weighlock import evidence
 from weighlock.errors import InputError, NotFoundError, RefusedError
 from weighlock.evidence import PREDICATE_TYPE, push_bytes
