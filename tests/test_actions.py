@@ -18,7 +18,7 @@ from weighlock import commandline
 from weighlock.__main__ import STAGES, stage
 
 ROOT = launch.LOCKS.parent
-ACTIONS = sorted([*(path.name for path in (ROOT / "actions").iterdir()), "release"])
+ACTIONS = sorted([*(path.name for path in (ROOT / "actions").iterdir() if path.is_dir()), "release"])
 EXAMPLES = sorted((ROOT / "examples").glob("*/.github/workflows/*.yml"))
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 KEBAB = re.compile(r"[a-z]+(-[a-z]+)*")
@@ -107,9 +107,9 @@ def test_names_and_descriptions_are_unique() -> None:
     assert len({action(name)["description"] for name in ACTIONS}) == len(ACTIONS)
 
 
-@pytest.mark.parametrize("name", ACTIONS)
-def test_examples_in_a_readme_give_inputs_that_exist(name: str) -> None:
-    text = (render.folder(name) / "README.md").read_text()
+@pytest.mark.parametrize("path", [ROOT / "README.md", *map(render.page, ACTIONS)], ids=lambda path: path.parent.name)
+def test_examples_in_a_readme_give_inputs_that_exist(path: Path) -> None:
+    text = path.read_text()
     uses = 0
     for block in re.findall(r"^```yaml\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
         for step in steps(yaml.load(block, yaml.BaseLoader)):

@@ -48,7 +48,7 @@ ACTIONS = {
     "package": About("package", {"contents": ("read", READ), "packages": ("write", PUSH)}),
     "sign": About("edit-3", {"packages": ("write", PUSH)}),
     "attest": About("file-text", {"packages": ("write", PUSH)}),
-    "verify": About("check-circle", {"packages": ("read", PULL)}),
+    "verify": About("check-circle", {"contents": ("read", READ), "packages": ("read", PULL)}),
 }
 
 
@@ -65,6 +65,11 @@ class Row:
 def folder(name: str) -> Path:
     """Return where an action lives: the root for the whole release."""
     return ROOT if name == ROOT_STAGE else ROOT / "actions" / name
+
+
+def page(name: str) -> Path:
+    """Return where an action is described; the root's README is about more than the action."""
+    return ROOT / "actions" / ("" if name == ROOT_STAGE else name) / "README.md"
 
 
 def inputs(name: str) -> list[Row]:
@@ -109,7 +114,7 @@ def readme(name: str, text: str) -> str:
     for what, table in tables.items():
         begin, end = f"<!-- {what}: made by `make docs` -->", f"<!-- end of {what} -->"
         if text.count(begin) != 1 or text.count(end) != 1:
-            raise SystemExit(f"{name}: its README.md needs these two lines, once: {begin} and {end}")
+            raise SystemExit(f"{page(name)} needs these two lines, once: {begin} and {end}")
         before, _, rest = text.partition(begin)
         text = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
     return text
@@ -120,9 +125,7 @@ def rendered() -> dict[Path, str]:
     texts = {}
     for name in ACTIONS:
         texts[folder(name) / "action.yml"] = action(name)
-        path = folder(name) / "README.md"
-        if path.is_file():  # its words are written by hand; the contract test asks for it
-            texts[path] = readme(name, path.read_text(encoding="utf-8"))
+        texts[page(name)] = readme(name, page(name).read_text(encoding="utf-8"))
     return texts
 
 
