@@ -16,7 +16,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 CALL = b"cos\nsystem\n(S'true'\ntR."
@@ -84,13 +84,14 @@ def flagged(data: bytes, bits: int) -> bytes:
     )
 
 
-def tarred(members: Mapping[str, bytes]) -> bytes:
+def tarred(members: Mapping[str, bytes], *, kind: bytes = tarfile.REGTYPE) -> bytes:
     """Return a tar archive with these members."""
     target = io.BytesIO()
     with tarfile.open(fileobj=target, mode="w") as archive:
         for name, data in members.items():
             entry = tarfile.TarInfo(name)
             entry.size = len(data)
+            entry.type = kind
             archive.addfile(entry, io.BytesIO(data))
     return target.getvalue()
 
@@ -127,18 +128,28 @@ FORWARD = """class Net(Module):
 """
 
 
+def script_members(statement: str) -> dict[str, bytes]:
+    """Return the members of a TorchScript archive whose forward method holds `statement`."""
+    return {
+        "net/data.pkl": b"\x80\x02c__torch__.net\nNet\n)\x81}X\x08\0\0\0training\x89sb.",
+        "net/code/__torch__/net.py": FORWARD.format(statement).encode(),
+        "net/code/__torch__/net.py.debug_pkl": pickle.dumps(("FORMAT_WITH_STRING_TABLE", ()), 2),
+        "net/constants.pkl": b"\x80\x02).",
+        "net/version": b"3\n",
+    }
+
+
 def torchscript(statement: str = "pass") -> bytes:
     """Return a TorchScript archive whose forward method holds `statement`."""
-    instance = b"\x80\x02c__torch__.net\nNet\n)\x81}X\x08\0\0\0training\x89sb."
-    return zipped(
-        {
-            "net/data.pkl": instance,
-            "net/code/__torch__/net.py": FORWARD.format(statement).encode(),
-            "net/code/__torch__/net.py.debug_pkl": pickle.dumps(("FORMAT_WITH_STRING_TABLE", ()), 2),
-            "net/constants.pkl": b"\x80\x02).",
-            "net/version": b"3\n",
-        }
-    )
+    return zipped(script_members(statement))
+
+
+def gapped() -> bytes:
+    """Return a zip archive that hides bytes between its only member and the directory."""
+    data = zipped({"x.txt": b"text"})
+    position = data.find(b"PK\x01\x02")
+    shifted = data[:position] + CALL + data[position:]
+    return shifted[:-6] + struct.pack("<L", position + len(CALL)) + shifted[-2:]
 
 
 def safetensors(header: Any, data: bytes) -> bytes:
@@ -162,12 +173,7 @@ def field(number: int, value: bytes | str | int) -> bytes:
 
 def varint(value: int) -> bytes:
     """Return a protobuf number."""
-    return (varint_high(value) if value > 0x7F else b"") + bytes([value]) if value <= 0x7F else varint_high(value)
-
-
-def varint_high(value: int) -> bytes:
-    """Return a protobuf number of more than one byte."""
-    return bytes([value & 0x7F | 0x80]) + varint(value >> 7)
+    return bytes([value]) if value < 0x80 else bytes([value & 0x7F | 0x80]) + varint(value >> 7)
 
 
 def onnx(*, node: bytes = b"", graph: bytes = b"", model: bytes = b"", location: str | None = None) -> bytes:
@@ -202,7 +208,12 @@ def npy(descr: str = "'<f4'", *, shape: str = "(2,)", data: bytes = bytes(8)) ->
     return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
 
 
-COMPRESSIONS = {"gzip": gzip.compress, "bzip2": bz2.compress, "xz": lzma.compress, "zlib": zlib.compress}
+COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": lambda data: gzip.compress(data, mtime=0),
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zlib": zlib.compress,
+}
 
 HONEST: dict[str, bytes] = {
     "README.md": b"# A model\n\nSee `import os; os.system` in the docs.\n",

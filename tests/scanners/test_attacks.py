@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
@@ -40,7 +41,7 @@ def attack(
     because: str,
     beside: Mapping[str, bytes] | None = None,
 ) -> Attack:
-    return Attack(name, content if callable(content) else lambda: content, verdict, because, beside or {})
+    return Attack(name, (lambda: content) if isinstance(content, bytes) else content, verdict, because, beside or {})
 
 
 HONEST_TORCH = zipped(torch_members())
@@ -124,6 +125,17 @@ ARCHIVES = [
     attack("climbs", zipped({"../../x.txt": b"text"}), UNSAFE, "../../x.txt"),
     attack("absolute", zipped({"/etc/x.txt": b"text"}), UNSAFE, "/etc/x.txt"),
     attack("tar climbs", hostile.tarred({"../x.txt": b"text"}), UNSAFE, "../x.txt"),
+    attack("twice", zipped({"x": PLAIN, "X": payload()}), UNSAFE, "posix.system"),
+    attack("twice, honest", zipped({"x": PLAIN, "X": PLAIN}), UNSCANNED, "more than once"),
+    attack(
+        "comment",
+        hostile.patched(zipped({"x": PLAIN}), b"\0\0", b"\4\0", last=True) + b"junk",
+        UNSCANNED,
+        "follow the zip's end",
+    ),
+    attack("gap", hostile.gapped(), UNSCANNED, "belong to no member"),
+    attack("link.tar", hostile.tarred({"x": b""}, kind=tarfile.SYMTYPE), UNSCANNED, "is a link"),
+    attack("long name.tar", hostile.tarred({"d/" * 120 + "../../x": b"text"}), UNSAFE, "lands outside"),
     attack("tar tail", hostile.tarred({"x.txt": b"text"}) + payload(), UNSCANNED, "no tar member"),
     attack("gzip tail", gzip.compress(b"text") + payload(), UNSCANNED, "broken behind"),
     attack("zlib tail", zlib.compress(b"text") + payload(), UNSCANNED, "bytes follow"),
@@ -136,6 +148,33 @@ ARCHIVES = [
 ]
 
 TORCH = [
+    attack(
+        "case.pt",
+        zipped(
+            {
+                name.replace("code", "Code"): data
+                for name, data in hostile.script_members("_1 = torch.from_file('x')").items()
+            }
+        ),
+        UNSAFE,
+        "torch.from_file",
+    ),
+    attack(
+        "bytecode.pt",
+        zipped({**hostile.script_members("pass"), "net/bytecode.pkl": PLAIN}),
+        UNSCANNED,
+        "torch bytecode",
+    ),
+    attack(
+        "state.pt",
+        zipped(
+            torch_members(
+                b"\x80\x02ctorch._utils\n_rebuild_parameter_with_state\nK\1\x89N}U\x09__class__K\1s\x86\x86\x86R."
+            )
+        ),
+        UNSAFE,
+        "__class__",
+    ),
     attack("payload.pt", zipped(torch_members(payload(2))), UNSAFE, "in archive/data.pkl"),
     attack(
         "bad checksum.pt", hostile.bad_checksum(torch_members(payload(2)), "archive/data.pkl"), UNSAFE, "posix.system"

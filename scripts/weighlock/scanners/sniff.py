@@ -106,7 +106,7 @@ class Sniffer:
 
     def format(self) -> str:
         """Return the format as far as head, tail and the text check tell it; `recognised` goes on from there."""
-        found = "tar" if _is_tar(self.head) else _by_magic(self.head)
+        found = "tar" if is_tar_header(self.head) else _by_magic(self.head)
         if found:
             return found
         if self.text:
@@ -171,8 +171,8 @@ def _text_format(head: bytes, size: int) -> str:
     return "json" if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in {b"{", b"["} else "text"
 
 
-def _is_tar(head: bytes) -> bool:
-    """Tell whether the first block's checksum adds up (POSIX ustar); old archives have no magic."""
+def is_tar_header(head: bytes) -> bool:
+    """Tell whether the first 512 bytes are a tar header, by its checksum (POSIX ustar); old archives have no magic."""
     block = head[:512]
     field = block[148:156].strip(b" \0")
     if len(block) < 512 or not field or not block[:1].strip(b"\0") or field.strip(b"01234567"):

@@ -70,6 +70,12 @@ def member(parent: Blob, name: str, stream: BinaryIO, size: int, *sinks: Callabl
     return Blob(parent.path, recognised(sniff(opener(), *sinks), opener), size, opener, path, parent.beside)
 
 
+def climbs(name: str) -> bool:
+    """Tell whether a member of this name could land outside the folder it is unpacked to."""
+    parts = name.split("/")
+    return name.startswith("/") or ".." in parts or "\\" in name or parts[0][1:2] == ":" or "\0" in name
+
+
 def spool(pieces: Iterator[bytes], packed: int, budget: Budget) -> tuple[BinaryIO, int]:
     """Write unpacked pieces to a temporary file within the budget; return it with its size in bytes."""
     target = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - the caller closes it

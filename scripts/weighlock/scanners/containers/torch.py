@@ -23,15 +23,17 @@ _CHANCE = frozenset(
     {"unknown", "empty", "text", "json", "gzip", "zlib", "lzma", "bzip2", "pe", "r", "onnx", "jpeg", "safetensors"}
 )
 
+_SOURCE = frozenset({"text", "json", "empty"})
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A torch archive: its top folder, whether it is TorchScript, and the storages that its pickles name."""
+    """A torch archive: its top folder in lower case, whether it is TorchScript, and the storages that its pickles name."""
 
     root: str
     script: bool
     storages: dict[str, int] = field(default_factory=dict)
-    """Member's name to size in bytes."""
+    """Member's name in lower case to size in bytes."""
 
     @property
     def kind(self) -> str:
@@ -45,12 +47,13 @@ class Layout:
 
 
 def layout(names: Sequence[str]) -> Layout | None:
-    """Recognise a torch archive: one top folder with a ``data.pkl`` in it."""
-    roots = {name.split("/")[0] for name in names}
+    """Recognise a torch archive: one top folder with a ``data.pkl`` in it. Torch looks names up without regard to case."""
+    lower = {name.lower() for name in names}
+    roots = {name.split("/")[0] for name in lower}
     root = roots.pop() if len(roots) == 1 else ""
-    if not root or f"{root}/data.pkl" not in names:
+    if not root or f"{root}/data.pkl" not in lower:
         return None
-    script = f"{root}/constants.pkl" in names or any(name.startswith(f"{root}/code/") for name in names)
+    script = f"{root}/constants.pkl" in lower or any(name.startswith(f"{root}/code/") for name in lower)
     return Layout(root, script)
 
 
@@ -60,18 +63,20 @@ def learn(found: Layout, name: str, stream: BinaryIO) -> None:
         storages = judge(found.kind, stream, Notes())
     except UnclearError:
         return  # it is told where the member itself is judged
-    found.storages.update({found.pickles[name] + key: size for key, size in storages.items()})
+    folder = found.pickles[name.lower()]
+    found.storages.update({folder + key.lower(): size for key, size in storages.items()})
 
 
 def role(found: Layout, name: str, blob: Blob) -> Blob:
     """Return the member with the format that its place in the archive gives it, where its content allows that."""
-    if name == f"{found.root}/bytecode.pkl":
+    place = name.lower()
+    if place == f"{found.root}/bytecode.pkl":
         return replace(blob, format="torch bytecode")
-    if blob.format == "pickle" and (name in found.pickles or (found.script and name.endswith(".debug_pkl"))):
+    if blob.format == "pickle" and (place in found.pickles or (found.script and place.endswith(".debug_pkl"))):
         return replace(blob, format=found.kind)
-    if blob.format == "text" and found.script and name.startswith(f"{found.root}/code/") and name.endswith(".py"):
+    if blob.format in _SOURCE and found.script and place.startswith(f"{found.root}/code/") and place.endswith(".py"):
         return replace(blob, format="torchscript code")
-    if found.storages.get(name) == blob.size and (blob.format in _CHANCE or _chance_pickle(blob)):
+    if found.storages.get(place) == blob.size and (blob.format in _CHANCE or _chance_pickle(blob)):
         return replace(blob, format="tensor storage")
     return blob
 

@@ -7,12 +7,13 @@ Members are read even where something is wrong with them, since a loader may rea
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from weighlock.scanners import Blob, Severity
-from weighlock.scanners.containers import Budget, Member, directory, member, spool, torch
+from weighlock.scanners.containers import MEMBERS, Budget, Member, climbs, directory, member, spool, torch
 from weighlock.scanners.containers.directory import Entry, Place
 from weighlock.scanners.reading import CHUNK, UnclearError, pieces, section
 from weighlock.scanners.strict.notes import Notes
@@ -30,6 +31,8 @@ def zipped(blob: Blob, stream: BinaryIO, notes: Notes, budget: Budget) -> Iterat
     """Yield the members in the order in which they lie."""
     found, end = directory.entries(stream, blob.size, notes)
     found.sort(key=lambda entry: entry.offset)
+    if len(found) > MEMBERS:
+        raise UnclearError(f"more than {MEMBERS} members in one file")
     if sum(entry.packed for entry in found) > blob.size:
         raise UnclearError("the zip's members are together larger than the archive: they overlap")
     _check_names(found, notes)
@@ -61,20 +64,13 @@ def _places(stream: BinaryIO, found: list[Entry], end: int, notes: Notes) -> lis
 
 
 def _check_names(found: list[Entry], notes: Notes) -> None:
-    names = [entry.name for entry in found]
-    if len({name.casefold() for name in names}) != len(names):
-        twice = next(name for name in names if sum(other.casefold() == name.casefold() for other in names) > 1)
-        notes.gap(f"the zip holds {twice} more than once")
+    for name, count in Counter(entry.name.lower() for entry in found).items():
+        if count > 1:  # torch looks members up without regard to case
+            notes.gap(f"the zip holds {name} more than once")
     for entry in found:
-        parts = entry.name.split("/")
-        if (
-            entry.name.startswith("/")
-            or ".." in parts
-            or "\\" in entry.name
-            or parts[0][1:2] == ":"
-            or "\0" in entry.name
-        ):
-            notes.find("archive.path", Severity.CRITICAL, f"a member is named {entry.name}: unpacked, it lands outside")
+        if climbs(entry.name):
+            message = f"a member is named {entry.name}: unpacked, it lands outside"
+            notes.find("archive.path", Severity.CRITICAL, message)
         if entry.link:
             notes.gap(f"the zip member {entry.name} is a link")
 
@@ -127,7 +123,7 @@ def _inflated(packed: BinaryIO) -> Iterator[bytes]:
 def _read_storages(stream: BinaryIO, places: list[tuple[Entry, Place]], layout: torch.Layout, budget: Budget) -> None:
     """Let the layout learn from its pickles which members are tensor storages, before they are met."""
     for entry, place in places:
-        if entry.name in layout.pickles:
+        if entry.name.lower() in layout.pickles:
             try:
                 content, _ = _content(stream, entry, place, budget)
             except UnclearError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from typing import BinaryIO
 
@@ -10,6 +11,7 @@ from weighlock.scanners import Blob
 from weighlock.scanners.reading import UnclearError, exactly
 from weighlock.scanners.strict.notes import Notes
 
+_SCAN_END = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]", re.DOTALL)
 _CHUNK_LIMIT = 256 * 1024 * 1024  # bytes of one PNG chunk
 
 
@@ -95,11 +97,11 @@ def _marker(stream: BinaryIO) -> int:
 
 def _after_scan(stream: BinaryIO) -> int:
     """Pass entropy-coded data and return the marker that ends it."""
-    before = 0
+    kept = b""
     while piece := stream.read(65536):
-        for position, byte in enumerate(piece):
-            if before == 0xFF and byte not in {0x00, 0xFF} and not 0xD0 <= byte <= 0xD7:
-                stream.seek(position + 1 - len(piece), os.SEEK_CUR)
-                return byte
-            before = byte
+        data = kept + piece
+        if match := _SCAN_END.search(data):
+            stream.seek(match.end() - len(data), os.SEEK_CUR)
+            return data[match.end() - 1]
+        kept = data[-1:]
     raise UnclearError("a JPEG without its end")

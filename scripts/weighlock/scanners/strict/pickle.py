@@ -8,9 +8,8 @@ globals and targets are findings; whatever else is unusual is a gap.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from weighlock.scanners import Blob, Severity
 from weighlock.scanners.pickles.globals import STORAGES, Grade, grade
@@ -98,8 +97,7 @@ class _Witness:
             return
         if callee.module == "_codecs" and not (isinstance(event.value, tuple) and event.value[1:] == ("latin1",)):
             self.notes.gap(f"_codecs.encode with another encoding than latin1 at byte {event.offset}")
-        values = event.value if isinstance(event.value, tuple) else (event.value,)
-        self._special(values, event)
+        self._special(event)
 
     def _build(self, event: Event) -> None:
         target = event.target
@@ -107,8 +105,7 @@ class _Witness:
             self._critical("pickle.build", f"replaces attributes of {target.module}.{target.name} itself", event)
         elif not (isinstance(target, Thing) and target.kind == "instance" and target.module):
             self.notes.gap(f"state is put onto something that is no plain instance, at byte {event.offset}")
-        values = event.value if isinstance(event.value, tuple) else (event.value,)
-        self._special(values, event)
+        self._special(event)
 
     def _store(self, event: Event) -> None:
         target = event.target
@@ -118,10 +115,15 @@ class _Witness:
         elif not isinstance(target, Thing) or (target.kind != kind and (target.module, target.name) not in classes):
             self.notes.gap(f"items are put into something that is no {kind}, at byte {event.offset}")
 
-    def _special(self, values: Iterable[Any], event: Event) -> None:
-        for value in values:
+    def _special(self, event: Event) -> None:
+        """Find keys that replace an object's behaviour, in arguments and state and the tuples inside them."""
+        waiting = [(event.value, 3)]
+        while waiting:
+            value, depth = waiting.pop()
             if isinstance(value, Thing) and value.special:
                 self._critical("pickle.special-attribute", f"sets {value.special[0]} on an object", event)
+            elif isinstance(value, tuple) and depth:
+                waiting.extend((item, depth - 1) for item in value)
 
     def _persistent(self, event: Event) -> None:
         match event.value:

@@ -18,15 +18,11 @@ from weighlock.scanners.reading import CHUNK, UnclearError
 from weighlock.scanners.strict import names
 from weighlock.scanners.strict.notes import Notes
 
-JSON_LIMIT = 128 * 1024 * 1024  # bytes of a document that is parsed; a parsed one takes several times as much
+JSON_LIMIT = 64 * 1024 * 1024  # bytes of a document that is parsed; a parsed one takes several times as much
 _OVERLAP = 8192  # bytes that two pieces share, so that no pattern is cut in two
-_BREAK = rb"(?:\\r|\\n|\s)"  # a line break, also as JSON writes it
 
-_KEY = re.compile(
-    rb"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----(?:[^-]{0,400}"
-    + _BREAK
-    + rb")?[A-Za-z0-9+/=\\\s]{60}"
-)
+_KEY = re.compile(rb"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----([^-]{60,2000})")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{40}")
 _TAG = re.compile(rb"(?:^|[\s\[{,:-])(!<[^>\s]{1,300}>|![^\s,\[\]{}]{1,300})", re.MULTILINE)
 _TARGET = re.compile(rb"^[ \t-]*[\"']?_target_[\"']?[ \t]*:[ \t]*([^\s#]{1,300})", re.MULTILINE)
 _ENTITY = re.compile(rb"<!ENTITY\s")
@@ -85,8 +81,10 @@ def empty(_blob: Blob, _stream: BinaryIO, _notes: Notes) -> None:
 
 
 def _secrets(piece: bytes, offset: int, notes: Notes) -> None:
-    if match := _KEY.search(piece):
-        notes.find("text.private-key", Severity.HIGH, "a private key stands in this file", offset + match.start())
+    for match in _KEY.finditer(piece):
+        if _BASE64.search(match[1]):
+            notes.find("text.private-key", Severity.HIGH, "a private key stands in this file", offset + match.start())
+            return
 
 
 def _tag(raw: bytes, offset: int, notes: Notes) -> None:

@@ -1,0 +1,72 @@
+"""modelscan is fed by content, isolated from the working directory, and never believed when it is unsure."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hostile
+from weighlock.scanners import Blob, Severity, Status
+from weighlock.scanners.modelscan_engine import OPERATIONS_LIMIT, SIZE_LIMIT, ModelScan
+
+
+def blob(content: bytes, kind: str = "pickle", *, size: int | None = None) -> Blob:
+    return Blob("model.safetensors", kind, len(content) if size is None else size, lambda: io.BytesIO(content))
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Iterator[Path]:
+    """Work in a folder of its own for the test."""
+    before = Path.cwd()
+    os.chdir(tmp_path)
+    yield tmp_path
+    os.chdir(before)
+
+
+def test_a_pickle_is_scanned_whatever_its_name() -> None:
+    report = ModelScan().scan(blob(hostile.payload()))
+    assert [(finding.severity, finding.message) for finding in report.findings] == [
+        (Severity.CRITICAL, "uses posix.system")
+    ]
+    assert report.status is Status.COMPLETE
+
+
+def test_an_honest_pickle_is_complete() -> None:
+    assert ModelScan().scan(blob(hostile.PLAIN)).status is Status.COMPLETE
+
+
+def test_other_formats_are_outside_its_remit() -> None:
+    report = ModelScan().scan(blob(b"{}", "json"))
+    assert (report.status, report.reason) == (Status.SKIPPED, "")
+
+
+def test_its_error_is_an_error() -> None:
+    report = ModelScan().scan(blob(hostile.PLAIN[:-5]))
+    assert report.status is Status.ERROR
+    assert "PICKLE_GENOPS" in report.reason
+
+
+def test_its_skip_is_an_error() -> None:
+    report = ModelScan().scan(blob(b"\x93NUMPY" + bytes(50), "npy"))
+    assert report.status is Status.ERROR
+    assert "modelscan could not tell" in report.reason
+
+
+def test_a_large_pickle_is_not_given_to_it() -> None:
+    report = ModelScan().scan(blob(b"", size=SIZE_LIMIT + 1))
+    assert (report.status, "more than modelscan is given" in report.reason) == (Status.ERROR, True)
+
+
+def test_a_dense_pickle_is_not_given_to_it() -> None:
+    report = ModelScan().scan(blob(b"\x80\x04" + b"N0" * (OPERATIONS_LIMIT // 2) + b"N."))
+    assert (report.status, "operations" in report.reason) == (Status.ERROR, True)
+
+
+def test_a_settings_file_in_the_working_directory_is_not_read(elsewhere: Path) -> None:
+    (elsewhere / "modelscan-settings.toml").write_text("broken = [")
+    report = ModelScan().scan(blob(hostile.payload()))
+    assert report.findings

@@ -1,0 +1,173 @@
+"""The scan stage: a row for every file, reports on demand, and engines that fail closed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import hostile
+from real_models import MODELS, real_model
+from weighlock.errors import UnfinishedError
+from weighlock.scanners import Blob, Finding, Report, Severity, Status, Verdict
+from weighlock.stages import Context
+from weighlock.stages.scan import Inputs, run, scan_model
+
+SCHEMA = json.loads((Path(__file__).parents[2] / "scripts/weighlock/schemas/ledger.json").read_text())
+
+
+@dataclass
+class Engine:
+    """A scanner that says what it was told to, and remembers what it saw."""
+
+    report: Report | Exception
+    name: str = "fake"
+    version: str = "1"
+    seen: list[Blob] = field(default_factory=list)
+
+    def scan(self, blob: Blob) -> Report:
+        self.seen.append(blob)
+        if isinstance(self.report, Exception):
+            raise self.report
+        return self.report
+
+
+def says(status: Status, *findings: Finding, reason: str = "") -> Engine:
+    return Engine(Report("fake", "1", status, findings, reason))
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    folder = tmp_path / "model"
+    (folder / "sub").mkdir(parents=True)
+    (folder / "config.json").write_bytes(b"{}")
+    (folder / "sub" / "plain.pkl").write_bytes(hostile.PLAIN)
+    return folder
+
+
+@pytest.mark.parametrize("package", MODELS)
+def test_real_models_are_safe_as_a_whole(package: str) -> None:
+    folder = real_model(package)
+    weighed, ledger = scan_model(folder)
+    assert ledger.verdict is Verdict.SAFE, [row.reasons() for row in ledger.rows if row.verdict]
+    assert {row.path: row.digest for row in ledger.rows} == weighed.digests()
+
+
+def test_every_file_has_a_row_and_every_engine_a_say(model: Path) -> None:
+    _, ledger = scan_model(model)
+    assert [row.path for row in ledger.rows] == ["config.json", "sub/plain.pkl"]
+    assert [[report.engine for report in row.reports] for row in ledger.rows] == [["strict", "modelscan"]] * 2
+
+
+@pytest.mark.parametrize(
+    ("engine", "verdict"),
+    [
+        (says(Status.COMPLETE), Verdict.SAFE),
+        (says(Status.PARTIAL), Verdict.UNSCANNED),
+        (says(Status.SKIPPED), Verdict.UNSCANNED),
+        (says(Status.ERROR, reason="choked"), Verdict.UNSCANNED),
+        (says(Status.ERROR, Finding("x", Severity.HIGH, "bad"), reason="choked"), Verdict.UNSAFE),
+        (says(Status.COMPLETE, Finding("x", Severity.LOW, "odd")), Verdict.UNSAFE),
+        (Engine(ValueError("a bug")), Verdict.UNSCANNED),
+    ],
+)
+def test_only_a_complete_and_silent_engine_makes_a_file_safe(engine: Engine, verdict: Verdict, model: Path) -> None:
+    _, ledger = scan_model(model, scanners=[engine])
+    assert ledger.verdict is verdict
+
+
+def test_a_bug_in_an_engine_is_told_with_its_type(model: Path) -> None:
+    _, ledger = scan_model(model, scanners=[Engine(KeyError("x"))])
+    assert ledger.rows[0].reasons() == ["fake failed: KeyError: 'x'"]
+
+
+def test_an_error_of_one_engine_is_not_healed_by_another(model: Path) -> None:
+    broken = says(Status.ERROR, reason="choked")
+    _, ledger = scan_model(model, scanners=[says(Status.COMPLETE), broken])
+    assert ledger.verdict is Verdict.UNSCANNED
+
+
+def test_findings_below_the_threshold_are_kept_and_pass(model: Path) -> None:
+    engine = says(Status.COMPLETE, Finding("x", Severity.MEDIUM, "odd"))
+    _, ledger = scan_model(model, fail_on=Severity.HIGH, scanners=[engine])
+    assert ledger.verdict is Verdict.SAFE
+    assert ledger.to_json()["files"][0]["findings"][0]["severity"] == "medium"
+
+
+def test_a_claim_to_one_member_does_not_cover_another(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(hostile.zipped({"a.txt": b"text", "b": bytes(range(256))}))
+    _, ledger = scan_model(tmp_path)
+    assert ledger.verdict is Verdict.UNSCANNED
+    assert "no rule understands this content (in b)" in ledger.rows[0].reasons()
+
+
+def test_engines_see_members_as_blobs_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "m.bin").write_bytes(hostile.zipped({"in.zip": hostile.zipped({"p": hostile.PLAIN})}))
+    engine = says(Status.COMPLETE)
+    scan_model(tmp_path, scanners=[engine])
+    assert [(blob.member, blob.format) for blob in engine.seen] == [
+        (None, "zip"),
+        ("in.zip", "zip"),
+        ("in.zip!p", "pickle"),
+    ]
+
+
+def test_a_file_that_changes_while_it_is_scanned_is_refused(model: Path) -> None:
+    @dataclass
+    class Swapping:
+        name: str = "swap"
+        version: str = "1"
+
+        def scan(self, blob: Blob) -> Report:
+            (model / blob.path).write_bytes(b"something else")
+            return Report("swap", "1", Status.COMPLETE)
+
+    with pytest.raises(UnfinishedError, match=r"config\.json' changed"):
+        scan_model(model, scanners=[Swapping()])
+
+
+def test_writes_the_reports_that_were_asked_for(model: Path, tmp_path: Path) -> None:
+    (model / "evil.pkl").write_bytes(hostile.payload())
+    inputs = Inputs(model, tmp_path / "ledger.json", tmp_path / "out.sarif", Severity.LOW, tmp_path / "predicate.json")
+    outputs = run(inputs, Context())
+    ledger = json.loads((tmp_path / "ledger.json").read_text())
+    jsonschema.validate(ledger, SCHEMA)
+    assert ledger == outputs.data()
+    assert (outputs.verdict, outputs.files, outputs.passed) == ("unsafe", 3, False)
+    assert outputs.findings == 2
+    sarif = json.loads((tmp_path / "out.sarif").read_text())
+    results = sarif["runs"][0]["results"]
+    assert {result["ruleId"] for result in results} == {"pickle.dangerous-global", "modelscan.unsafe"}
+    assert {rule["id"] for rule in sarif["runs"][0]["tool"]["driver"]["rules"]} == {
+        result["ruleId"] for result in results
+    }
+    assert results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "evil.pkl"
+    assert json.loads((tmp_path / "predicate.json").read_text())["result"] == "FAILED"
+
+
+def test_the_text_puts_the_worst_first_and_says_what_to_do(model: Path) -> None:
+    (model / "a.bin").write_bytes(hostile.POINTER)
+    (model / "z.pkl").write_bytes(hostile.payload())
+    text = run(Inputs(model), Context()).text()
+    assert text.startswith("unsafe: 4 files, 2 not safe\n")
+    assert text.index("z.pkl") < text.index("a.bin")
+    assert "posix.system" in text
+    assert 'git lfs pull --include "a.bin"' in text
+
+
+def test_hostile_names_reach_no_terminal_raw(tmp_path: Path) -> None:
+    (tmp_path / "x.zip").write_bytes(hostile.zipped({"\x1b[31m\nred": hostile.payload()}))
+    outputs = run(Inputs(tmp_path), Context())
+    shown = outputs.text() + "".join(problem.message for problem in outputs.problems())
+    assert "\x1b" not in shown
+    assert "\\x1b[31m\\nred" in shown
+    assert outputs.data()["files"][0]["findings"][0]["member"] == "\x1b[31m\nred"
+
+
+def test_progress_names_every_file(model: Path) -> None:
+    said: list[str] = []
+    scan_model(model, say=said.append)
+    assert said == ["scanning 1 of 2: config.json", "scanning 2 of 2: sub/plain.pkl"]
