@@ -87,7 +87,7 @@ class Client:
             body = answer.read(limit + 1)
             if len(body) > limit and answer.status < 400:
                 raise StoreError(f"{self.name}: {call.what} failed: the answer has more than {limit} bytes")
-            location = answer.location() if answer.status in {201, 202} and "Location" in answer.headers else ""
+            location = answer.location() if answer.status == 202 and "Location" in answer.headers else ""
             return Reply(answer.status, answer.headers, body, answer.url, location)
 
     @contextmanager
