@@ -20,6 +20,7 @@ from weighlock import github
 from weighlock.errors import InputError, RefusedError, UnfinishedError
 from weighlock.jsonio import Json
 from weighlock.stages import Problem, output
+from weighlock.text import printable
 
 HERE = {"GITHUB_ACTIONS": "true"}
 ATTACKS = [
@@ -55,7 +56,8 @@ class Colour(enum.Enum):
 
 @dataclass(frozen=True)
 class Inputs:
-    path: Path = Path("model")
+    path: Path | None = Path("model")
+    requirements: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -216,29 +218,31 @@ def test_json_holds_no_command_and_stays_the_same(document: dict[str, str]) -> N
 @given(HOSTILE, HOSTILE, HOSTILE)
 def test_the_summary_shows_hostile_text_as_text(path: str, message: str, words: str) -> None:
     outcome = Outputs(verdict=message, found=(Problem(path, message),), words=words)
-    page = github._page("scan", outcome, {"verdict": message}, outcome.found)
+    page = github._page("scan", outcome, {"verdict": message})
     shown = Page(page.encode(errors="backslashreplace").decode())
     assert shown.tags <= {"h2", "table", "tr", "th", "td", "code", "details", "summary", "pre", "tbody", "thead"}
     assert {"details", "pre", "table"} <= shown.tags
 
 
-def test_an_annotation_names_the_file_in_the_repository(runner: dict[str, str]) -> None:
+def test_an_annotation_names_the_file_in_the_repository(runner: dict[str, str], tmp_path: Path) -> None:
     model = Path(runner["GITHUB_WORKSPACE"]) / "models" / "tiny"
     model.mkdir(parents=True)
-    (inside,) = reported(runner, Outputs(found=(Problem("a,b:c.pkl", "os.system"),)), Inputs(model))
-    assert inside.properties["file"] == "models/tiny/a,b:c.pkl"
-    assert inside.message == "a,b:c.pkl: os.system"
-    (outside,) = reported(runner, Outputs(found=(Problem("x", "y"),)), Inputs(Path("/somewhere/else")))
-    assert "file" not in outside.properties
-    (above,) = reported(runner, Outputs(found=(Problem("../../../x", "y"),)), Inputs(model))
-    assert "file" not in above.properties
+    for place in (model, tmp_path, Path(runner["GITHUB_WORKSPACE"])):
+        (place / "a,b:c.pkl").touch()
 
+    def file(path: str, inputs: Inputs) -> str | None:
+        (command,) = reported(runner, Outputs(found=(Problem(path, "os.system"),)), inputs)
+        assert command.message == f"{printable(path)}: os.system"
+        return command.properties.get("file")
 
-def test_a_model_of_one_file_is_named_once(runner: dict[str, str]) -> None:
-    model = Path(runner["GITHUB_WORKSPACE"]) / "model.pkl"
-    model.touch()
-    (command,) = reported(runner, Outputs(found=(Problem("model.pkl", "os.system"),)), Inputs(model))
-    assert command.properties["file"] == "model.pkl"
+    assert file("a,b:c.pkl", Inputs(model)) == "models/tiny/a,b:c.pkl"
+    assert file("a,b:c.pkl", Inputs(model / "a,b:c.pkl")) == "models/tiny/a,b:c.pkl"
+    assert file("a,b:c.pkl", Inputs(None, model / "requirements.txt")) == "models/tiny/a,b:c.pkl"
+    assert file("a,b:c.pkl", Inputs(model.parent, model / "requirements.txt")) == "models/tiny/a,b:c.pkl"
+    assert file("a,b:c.pkl", Inputs(tmp_path)) is None
+    assert file("../../../a,b:c.pkl", Inputs(model)) is None
+    assert file("missing", Inputs(model)) is None
+    assert file("x\0y", Inputs(model)) is None
 
 
 def test_no_more_annotations_than_github_shows(runner: dict[str, str]) -> None:

@@ -95,11 +95,10 @@ def report(
         return
     outputs = _outputs(outcome)
     _append(environ, "GITHUB_OUTPUT", "".join(entry(name, value) for name, value in outputs.items()))
-    problems = outcome.problems()
     out = stream or sys.stderr
     out.writelines(_annotations(stage, inputs, outcome, environ))
     out.flush()
-    _summarise(environ, _page(stage, outcome, outputs, problems))
+    _summarise(environ, _page(stage, outcome, outputs))
 
 
 def complain(error: WeighlockError, environ: Mapping[str, str], *, stream: TextIO | None = None) -> None:
@@ -160,13 +159,21 @@ def _described(problem: Problem) -> str:
 
 
 def _location(inputs: Any, problem: Problem, environ: Mapping[str, str]) -> str | None:
-    """Return the file's name in the repository, None for one that is not in the workspace."""
-    model, workspace = getattr(inputs, "path", None), environ.get("GITHUB_WORKSPACE")
-    if not problem.path or not isinstance(model, Path) or not workspace:
+    """Return the file's name in the repository, None for one that is not in the workspace.
+
+    A problem's path is relative to the model, or to the folder of the requirements that were audited.
+    """
+    model, requirements = getattr(inputs, "path", None), getattr(inputs, "requirements", None)
+    if not problem.path or not environ.get("GITHUB_WORKSPACE"):
         return None
-    file = model.resolve() if model.is_file() else Path(os.path.normpath(model.resolve() / problem.path))
-    top = Path(workspace).resolve()
-    return file.relative_to(top).as_posix() if file.is_relative_to(top) else None
+    folders = [model.parent if model.is_file() else model] if model else []
+    folders += [requirements.parent] if requirements else []
+    top = Path(environ["GITHUB_WORKSPACE"]).resolve()
+    for folder in folders:
+        file = Path(os.path.normpath(folder.resolve() / problem.path))
+        if file.is_relative_to(top) and os.path.lexists(file):
+            return file.relative_to(top).as_posix()
+    return None
 
 
 def _command(name: str, message: str, **properties: str) -> str:
@@ -183,8 +190,9 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def _page(stage: str, outcome: Outcome, outputs: Mapping[str, str], problems: Sequence[Problem]) -> str:
+def _page(stage: str, outcome: Outcome, outputs: Mapping[str, str]) -> str:
     """Return the summary: verdict, what to mend, outputs, report. No blank line stands in a table: it would end it."""
+    problems = outcome.problems()
     parts = [f"<h2>Weighlock {stage}: {'passed ✅' if outcome.passed else 'refused ❌'}</h2>"]
     if problems:
         rows = [(problem.path, problem.message) for problem in problems[:ROWS]]
