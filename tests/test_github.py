@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -180,6 +180,7 @@ def test_outputs_have_their_outside_names_and_spellings(runner: dict[str, str]) 
     }
 
 
+@settings(deadline=None)
 @given(HOSTILE, HOSTILE)
 def test_an_output_sets_itself_and_nothing_else(first: str, second: str) -> None:
     text = github.entry("verdict", first) + github.entry("digest", second)
@@ -191,6 +192,7 @@ def test_an_output_with_its_own_delimiter_is_refused() -> None:
         github.entry("verdict", "fail\nend\ndigest=x", lambda: "end")
 
 
+@settings(deadline=None)
 @given(HOSTILE, HOSTILE)
 def test_an_annotation_is_one_command_whatever_it_says(path: str, message: str) -> None:
     stream = io.StringIO()
@@ -202,11 +204,13 @@ def test_an_annotation_is_one_command_whatever_it_says(path: str, message: str) 
     assert message in command.message
 
 
+@settings(deadline=None)
 @given(HOSTILE)
 def test_what_is_said_holds_no_command(words: str) -> None:
     assert commands(github.harmless(words, HERE)) == []
 
 
+@settings(deadline=None)
 @given(st.dictionaries(HOSTILE, HOSTILE))
 def test_json_holds_no_command_and_stays_the_same(document: dict[str, str]) -> None:
     words = json.dumps(document, indent=2)
@@ -215,6 +219,7 @@ def test_json_holds_no_command_and_stays_the_same(document: dict[str, str]) -> N
     assert json.loads(shown) == document
 
 
+@settings(deadline=None)
 @given(HOSTILE, HOSTILE, HOSTILE)
 def test_the_summary_shows_hostile_text_as_text(path: str, message: str, words: str) -> None:
     outcome = Outputs(verdict=message, found=(Problem(path, message),), words=words)
