@@ -74,7 +74,7 @@ def main(words: Sequence[str]) -> int:
             make(words[1], Path(words[2]).absolute())
             return 0
         run(words[0], words[1:])
-    except (LaunchError, OSError) as error:
+    except (LaunchError, OSError, RuntimeError) as error:  # the last where nobody knows the user's home
         _complain(str(error))
         return 3
 
@@ -120,7 +120,7 @@ def home() -> Path:
     """Return where environments are kept, which is never in the workspace: a pull request could put one there."""
     given = os.environ.get("WEIGHLOCK_ENV_DIR")
     around = [os.environ.get(name) for name in ("RUNNER_TEMP", "XDG_CACHE_HOME", "LOCALAPPDATA")]
-    folder = Path(given or Path(next(filter(None, around), Path.home() / ".cache"), "weighlock")).absolute()
+    folder = Path(given or Path(next(filter(None, around), None) or Path.home() / ".cache", "weighlock")).absolute()
     if not _outside(folder):
         raise LaunchError(f"{folder} is in the workspace. Set WEIGHLOCK_ENV_DIR to a folder outside.")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -164,10 +164,10 @@ def _candidates(newest: tuple[int, int]) -> Iterator[str]:
 
 def _probe(candidate: str) -> Python | None:
     """Ask an interpreter what it is; None for what does not run, such as a version manager's stub."""
-    answer = _output([candidate, "-I", "-c", PROBE])
-    if not answer:
+    try:
+        version, build, executable, prefix = json.loads(_output([candidate, "-I", "-c", PROBE]) or "")
+    except ValueError:
         return None
-    version, build, executable, prefix = json.loads(answer)
     return Python((version[0], version[1]), build, executable, prefix)
 
 

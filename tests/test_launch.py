@@ -267,9 +267,13 @@ def test_a_python_is_found_that_the_lock_supports(tmp_path: Path) -> None:
     broken = tmp_path / "python3.11"
     broken.write_text("#!/bin/sh\nexit 127\n")
     broken.chmod(0o755)
+    talkative = tmp_path / "python3.10"
+    talkative.write_text("#!/bin/sh\necho welcome\n")
+    talkative.chmod(0o755)
     candidates = [
         str(tmp_path / "missing"),
         str(broken),
+        str(talkative),
         _stub(tmp_path / "old", "3.9"),
         _stub(tmp_path / "new", "3.13"),
         _stub(tmp_path / "fit", "3.12"),
