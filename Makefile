@@ -26,6 +26,7 @@ python:
 
 oracles: python
 	@$(LAUNCH) --prepare oracles .cache/oracles
+	@.ci/oracles
 
 system:
 	@.ci/system
