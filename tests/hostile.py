@@ -152,6 +152,12 @@ def gapped() -> bytes:
     return shifted[:-6] + struct.pack("<L", position + len(CALL)) + shifted[-2:]
 
 
+def shifted() -> bytes:
+    """Return a zip archive whose directory claims to lie behind its own end."""
+    data = zipped({"x.txt": b"text"})
+    return data[:-6] + struct.pack("<L", 65_536) + data[-2:]
+
+
 def safetensors(header: Any, data: bytes) -> bytes:
     """Return a safetensors file with this header, given as JSON or as text."""
     raw = header.encode() if isinstance(header, str) else json.dumps(header).encode()

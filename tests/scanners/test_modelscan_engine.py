@@ -11,11 +11,11 @@ import pytest
 
 import hostile
 from weighlock.scanners import Blob, Severity, Status
-from weighlock.scanners.modelscan_engine import OPERATIONS_LIMIT, SIZE_LIMIT, ModelScan
+from weighlock.scanners.modelscan_engine import ModelScan
 
 
-def blob(content: bytes, kind: str = "pickle", *, size: int | None = None) -> Blob:
-    return Blob("model.safetensors", kind, len(content) if size is None else size, lambda: io.BytesIO(content))
+def blob(content: bytes, kind: str = "pickle") -> Blob:
+    return Blob("model.safetensors", kind, len(content), lambda: io.BytesIO(content))
 
 
 @pytest.fixture
@@ -57,12 +57,12 @@ def test_its_skip_is_an_error() -> None:
 
 
 def test_a_large_pickle_is_not_given_to_it() -> None:
-    report = ModelScan().scan(blob(b"", size=SIZE_LIMIT + 1))
+    report = ModelScan(size_limit=10).scan(blob(hostile.PLAIN))
     assert (report.status, "more than modelscan is given" in report.reason) == (Status.ERROR, True)
 
 
 def test_a_dense_pickle_is_not_given_to_it() -> None:
-    report = ModelScan().scan(blob(b"\x80\x04" + b"N0" * (OPERATIONS_LIMIT // 2) + b"N."))
+    report = ModelScan(operations_limit=10).scan(blob(hostile.PLAIN))
     assert (report.status, "operations" in report.reason) == (Status.ERROR, True)
 
 

@@ -21,11 +21,12 @@ from typing import Any, BinaryIO
 from weighlock.scanners import Blob, Finding, Report, Severity, Status
 from weighlock.scanners.pickles.opcodes import Operations
 from weighlock.scanners.reading import UnclearError
+from weighlock.scanners.sniff import PICKLES
 
 SIZE_LIMIT = 256 * 1024 * 1024  # bytes: modelscan reads a pickle into memory
-OPERATIONS_LIMIT = 1_000_000  # modelscan keeps every opcode: about 250 bytes and 2 microseconds each
+OPERATIONS_LIMIT = 2_000_000  # modelscan keeps every opcode: about 250 bytes and 2 microseconds each
 
-_ENDINGS = {"pickle": ".pkl", "torch pickle": ".pkl", "torchscript pickle": ".pkl", "npy": ".npy", "hdf5": ".h5"}
+_ENDINGS = {**dict.fromkeys(PICKLES, ".pkl"), "npy": ".npy", "hdf5": ".h5"}
 _INSTALL = "install weighlock[scan] on Python 3.10, 3.11 or 3.12, which modelscan needs"
 
 
@@ -33,6 +34,11 @@ class ModelScan:
     """A `Scanner` for pickles, numpy arrays and Keras' HDF5; other formats are outside its remit."""
 
     name = "modelscan"
+
+    def __init__(self, *, size_limit: int = SIZE_LIMIT, operations_limit: int = OPERATIONS_LIMIT) -> None:
+        """Give modelscan no blob of more bytes, and no pickle of more operations."""
+        self._size_limit = size_limit
+        self._operations_limit = operations_limit
 
     @cached_property
     def version(self) -> str:
@@ -48,7 +54,7 @@ class ModelScan:
         if ending is None:
             return Report(self.name, self.version, Status.SKIPPED)
         try:
-            _weigh(blob)
+            self._weigh(blob)
             with tempfile.TemporaryDirectory(prefix="weighlock-") as folder:
                 staged = Path(folder, "blob" + ending)
                 with blob.open() as source, staged.open("wb") as target:
@@ -58,6 +64,17 @@ class ModelScan:
             return self._error(str(error))
         except ImportError as error:
             return self._error(f"modelscan cannot be imported ({error}); {_INSTALL}")
+
+    def _weigh(self, blob: Blob) -> None:
+        """Refuse what would cost modelscan more memory than a runner has, before it starts."""
+        if blob.size > self._size_limit:
+            raise UnclearError(f"{blob.size} bytes are more than modelscan is given ({self._size_limit})")
+        if blob.format in PICKLES:
+            with blob.open() as stream:
+                count = _operations(stream, self._operations_limit)
+            if count > self._operations_limit:
+                limit = self._operations_limit
+                raise UnclearError(f"more than {limit} pickle operations are more than modelscan is given")
 
     def _run(self, staged: Path) -> dict[str, Any]:
         from modelscan.modelscan import (  # type: ignore[import-untyped] # noqa: PLC0415 - only where it is installed
@@ -89,25 +106,13 @@ def _finding(issue: dict[str, Any], blob: Blob) -> Finding:
     return Finding("modelscan.unsafe", Severity[issue["severity"]], f"uses {called}", blob.member)
 
 
-def _weigh(blob: Blob) -> None:
-    """Refuse what would cost modelscan more memory than a runner has, before it starts."""
-    if blob.size > SIZE_LIMIT:
-        raise UnclearError(f"{blob.size} bytes are more than modelscan is given ({SIZE_LIMIT})")
-    if blob.format not in {"pickle", "torch pickle", "torchscript pickle"}:
-        return
-    with blob.open() as stream:
-        count = _operations(stream)
-    if count > OPERATIONS_LIMIT:
-        raise UnclearError(f"more than {OPERATIONS_LIMIT} pickle operations are more than modelscan is given")
-
-
-def _operations(stream: BinaryIO) -> int:
+def _operations(stream: BinaryIO, limit: int) -> int:
     """Count operations up to the limit, or to where the stream breaks: modelscan stops there, too."""
     operations = Operations(stream)
     count = 0
     try:
-        while not operations.at_end() and count <= OPERATIONS_LIMIT:
-            count += sum(1 for _ in itertools.islice(operations.stream(), OPERATIONS_LIMIT + 1))
+        while not operations.at_end() and count <= limit:
+            count += sum(1 for _ in itertools.islice(operations.stream(), limit + 1))
     except UnclearError:
         pass
     return count

@@ -81,6 +81,8 @@ def entries(stream: BinaryIO, size: int, notes: Notes) -> tuple[list[Entry], int
 
 def place(stream: BinaryIO, entry: Entry, notes: Notes) -> Place:
     """Read the member's local header and what follows its bytes."""
+    if entry.offset < 0:
+        raise UnclearError(f"the zip member {entry.name} begins before the archive")
     stream.seek(entry.offset)
     header = _LOCAL.unpack(exactly(stream, _LOCAL.size, "a zip member's header"))
     if header[0] != b"PK\x03\x04":

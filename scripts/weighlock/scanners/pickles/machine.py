@@ -7,7 +7,7 @@ everything that plain data never does. Memory grows with the number of operation
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from weighlock.scanners.pickles.opcodes import Operations
@@ -26,7 +26,7 @@ class Thing:
     kind: str
     module: str = ""
     name: str = ""
-    special: list[str] = field(default_factory=list)
+    special: tuple[str, ...] = ()
     """Of a dict: its keys that are names with a meaning to Python (``__class__``), at most a few."""
 
 
@@ -57,26 +57,28 @@ class Machine:
     def run(self) -> Any:
         """Run one stream to STOP and return the object it leaves; `UnclearError` where it breaks."""
         self._stack, self._marks, self._memo = [], [], {}
+        steps = self._steps
         for name, argument, offset in self._operations.stream():
             self._offset = offset
             self._left -= 1
             if self._left < 0:
                 raise OverflowError("too many operations")
-            self._step(name, argument)
+            step = steps.get(name)
+            if step:
+                step(argument)
+            else:
+                self._stack.append(argument)
         return self._pop()
 
-    def _step(self, name: str, argument: Any) -> None:
-        if name in _CONSTANTS:
-            self._stack.append(_CONSTANTS[name])
-        elif name in _LITERALS:
-            self._stack.append(argument)
-        elif name in _MAKERS:
-            self._stack.append(Thing(_MAKERS[name]))
-        elif name not in _IGNORED:
-            self._steps[name](argument)
-
     def _table(self) -> dict[str, Callable[[Any], None]]:
+        """Return what each operation does; those that are missing push their argument."""
         return {
+            **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda _: None),
+            **dict.fromkeys(("NONE", "NEWTRUE", "NEWFALSE"), lambda _: self._stack.append(OPAQUE)),
+            "EMPTY_TUPLE": lambda _: self._stack.append(()),
+            "EMPTY_LIST": lambda _: self._stack.append(Thing("list")),
+            "EMPTY_DICT": lambda _: self._stack.append(Thing("dict")),
+            "EMPTY_SET": lambda _: self._stack.append(Thing("set")),
             "MARK": self._mark,
             "POP": self._drop,
             "POP_MARK": self._drop_mark,
@@ -198,8 +200,9 @@ class Machine:
 
     def _fill(self, items: list[Any]) -> None:
         target = self._top()
-        if isinstance(target, Thing) and len(target.special) < 8:
-            target.special.extend(key for key in items[::2] if isinstance(key, str) and key in SPECIAL)
+        found = tuple(key for key in items[::2] if isinstance(key, str) and key in SPECIAL)
+        if found and isinstance(target, Thing) and len(target.special) < 8:
+            target.special += found[:8]
 
     def _global(self, pair: tuple[Any, Any]) -> None:
         module, name = pair
@@ -255,31 +258,3 @@ class Machine:
 
 SPECIAL = frozenset(dir(object)) | frozenset(dir(lambda: None)) | {"__setstate__", "__slots__", "__bases__", "__mro__"}
 """Attribute names through which an object's behaviour is replaced."""
-
-_IGNORED = frozenset({"PROTO", "FRAME", "STOP"})
-_CONSTANTS = dict.fromkeys(("NONE", "NEWTRUE", "NEWFALSE"), OPAQUE) | {"EMPTY_TUPLE": ()}
-_LITERALS = frozenset(
-    [
-        "INT",
-        "LONG",
-        "FLOAT",
-        "STRING",
-        "UNICODE",
-        "BININT",
-        "BININT1",
-        "BININT2",
-        "LONG1",
-        "LONG4",
-        "BINFLOAT",
-        "BINSTRING",
-        "SHORT_BINSTRING",
-        "BINBYTES",
-        "SHORT_BINBYTES",
-        "BINBYTES8",
-        "BYTEARRAY8",
-        "BINUNICODE",
-        "SHORT_BINUNICODE",
-        "BINUNICODE8",
-    ]
-)
-_MAKERS = {"EMPTY_LIST": "list", "EMPTY_DICT": "dict", "EMPTY_SET": "set"}

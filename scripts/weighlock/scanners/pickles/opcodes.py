@@ -14,14 +14,25 @@ import pickletools  # the table of opcodes only
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from weighlock.scanners.reading import UnclearError, exactly
+from weighlock.scanners.reading import UnclearError
 
 LITERAL = 4096  # bytes of a string that is kept
 LONGEST = 1 << 40  # bytes; seeking further fails in ways of its own
 LONG = object()
 Operation = tuple[str, Any, int]  # opcode's name, argument, offset in bytes
 
-_NAMES = {code.code.encode("latin-1"): code.name for code in pickletools.opcodes}
+_WIDTHS = {
+    **dict.fromkeys(("BININT1", "BINGET", "BINPUT", "EXT1", "PROTO"), 1),
+    **dict.fromkeys(("BININT2", "EXT2"), 2),
+    **dict.fromkeys(("BININT", "LONG_BINGET", "LONG_BINPUT", "EXT4"), 4),
+    "FRAME": 8,
+}
+_SIGNED = frozenset({"BININT", "EXT4"})
+_TABLE = {
+    code.code.encode("latin-1"): (code.name, _WIDTHS.get(code.name, 0), code.name in _SIGNED)
+    for code in pickletools.opcodes
+}
+"""Opcode to its name, the width in bytes of its argument where that is a number, and whether it is signed."""
 
 
 class Operations:
@@ -43,18 +54,23 @@ class Operations:
     def stream(self) -> Iterator[Operation]:
         """Yield operations up to STOP; `UnclearError` for what no unpickler, or not every one, would read like this."""
         self._frame_end = None
-        while True:
+        read = self._stream.read
+        name = ""
+        while name != "STOP":
             offset = self.position
-            code = self._take(1, "a pickle without STOP")
-            name = _NAMES.get(code)
-            if name is None:
-                raise UnclearError(f"byte {offset} is no pickle opcode")
-            reader = self._arguments.get(name)
-            argument = reader() if reader else None
-            self._check_frame(name, argument, offset)
+            code = read(1)
+            if code not in _TABLE:
+                raise UnclearError(f"byte {offset} is no pickle opcode" if code else "a pickle without STOP")
+            name, width, signed = _TABLE[code]
+            self.position = offset + 1
+            argument: Any = None
+            if width:
+                argument = int.from_bytes(self._take(width), "little", signed=signed)
+            elif name in self._arguments:
+                argument = self._arguments[name]()
+            if self._frame_end is not None or name == "FRAME":
+                self._check_frame(name, argument, offset)
             yield name, argument, offset
-            if name == "STOP":
-                return
 
     def _readers(self) -> dict[str, Callable[[], Any]]:
         return {
@@ -68,12 +84,9 @@ class Operations:
             "PERSID": lambda: _text(self._line(), "latin-1"),
             "GET": lambda: _decimal(self._line()),
             "PUT": lambda: _decimal(self._line()),
-            "BININT": lambda: self._number(4, signed=True),
-            "BININT1": lambda: self._number(1),
-            "BININT2": lambda: self._number(2),
             "LONG1": lambda: _integer(self._counted(1)),
             "LONG4": lambda: _integer(self._counted(4, signed=True)),
-            "BINFLOAT": lambda: self._take(8, "a float"),
+            "BINFLOAT": lambda: self._take(8),
             "BINSTRING": lambda: _text(self._counted(4, signed=True), "latin-1"),
             "SHORT_BINSTRING": lambda: _text(self._counted(1), "latin-1"),
             "BINBYTES": lambda: _raw(self._counted(4)),
@@ -83,11 +96,6 @@ class Operations:
             "BINUNICODE": lambda: _text(self._counted(4), errors="surrogatepass"),
             "SHORT_BINUNICODE": lambda: _text(self._counted(1), errors="surrogatepass"),
             "BINUNICODE8": lambda: _text(self._counted(8), errors="surrogatepass"),
-            **dict.fromkeys(("BINGET", "BINPUT", "EXT1", "PROTO"), lambda: self._number(1)),
-            "EXT2": lambda: self._number(2),
-            **dict.fromkeys(("LONG_BINGET", "LONG_BINPUT"), lambda: self._number(4)),
-            "EXT4": lambda: self._number(4, signed=True),
-            "FRAME": lambda: self._number(8),
         }
 
     def _check_frame(self, name: str, argument: Any, offset: int) -> None:
@@ -102,8 +110,10 @@ class Operations:
         if self._frame_end == self.position:
             self._frame_end = None
 
-    def _take(self, count: int, what: str) -> bytes:
-        data = exactly(self._stream, count, what)
+    def _take(self, count: int) -> bytes:
+        data = self._stream.read(count)
+        if len(data) != count:
+            raise UnclearError(f"the operation before byte {self.position} is cut short")
         self.position += count
         return data
 
@@ -118,19 +128,19 @@ class Operations:
                 raise UnclearError(f"the line at byte {start} has no end")
 
     def _number(self, width: int, *, signed: bool = False) -> int:
-        return int.from_bytes(self._take(width, "a number"), "little", signed=signed)
+        return int.from_bytes(self._take(width), "little", signed=signed)
 
     def _counted(self, width: int, *, signed: bool = False) -> bytes | None:
         count = self._number(width, signed=signed)
         if count < 0:
             raise UnclearError(f"a negative length before byte {self.position}")
         if count <= LITERAL:
-            return self._take(count, "a string")
+            return self._take(count)
         if count > LONGEST:
             raise UnclearError(f"a string of {count} bytes before byte {self.position}")
         self._stream.seek(count - 1, os.SEEK_CUR)
         self.position += count - 1
-        self._take(1, "a string")
+        self._take(1)
         return None
 
 
