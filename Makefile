@@ -62,7 +62,7 @@ lock: dev  ## resolve requirements/*.txt anew; UPGRADE=--upgrade takes newer ver
 bench:  ## measure (there is nothing to measure with yet)
 	@echo "There are no benchmarks yet." >&2; exit 1
 
-conformance: dev  ## let cosign, oras, modctl, crane and zot judge what we write; needs Go
+conformance: dev system  ## let cosign, oras, modctl, crane and zot judge what we write; needs Go
 	@.ci/conformance
 	@PATH="$(CURDIR)/.cache/go/bin:$$PATH" pytest -m conformance tests/conformance
 

@@ -115,6 +115,8 @@ class FakeRegistry:
         query = {key: values[0] for key, values in parse_qs(url.query).items()}
         if url.path == "/token":
             return self._token(seen)
+        if url.path == "/v2/":  # by which many clients tell a registry from another server
+            return Reply()
         match = _ROUTE.fullmatch(url.path)
         if match is None:
             return Reply(404)
