@@ -7,6 +7,7 @@ the same result; the rule carries ``security-severity``.
 from __future__ import annotations
 
 import hashlib
+from urllib.parse import quote
 
 from weighlock import __version__
 from weighlock.jsonio import Json
@@ -48,7 +49,7 @@ def _result(row: Row, finding: Finding) -> Json:
         "ruleId": finding.rule,
         "level": _LEVELS[finding.severity],
         "message": {"text": printable(f"{finding.message}{finding.place}", 1000)},
-        "locations": [{"physicalLocation": {"artifactLocation": {"uri": row.path}, "region": {"startLine": 1}}}],
+        "locations": [{"physicalLocation": {"artifactLocation": {"uri": quote(row.path)}, "region": {"startLine": 1}}}],
         "partialFingerprints": {"weighlock/v1": hashlib.sha256(identity.encode(errors="replace")).hexdigest()},
         "properties": {"digest": str(row.digest), "member": finding.member, "offset": finding.offset},
     }

@@ -7,7 +7,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,20 +28,13 @@ class Attack:
     build: Callable[[], bytes]
     verdict: str
     because: str
-    beside: Mapping[str, bytes]
 
     def __str__(self) -> str:
         return f"{self.name} {self.because}"
 
 
-def attack(
-    name: str,
-    content: bytes | Callable[[], bytes],
-    verdict: str,
-    because: str,
-    beside: Mapping[str, bytes] | None = None,
-) -> Attack:
-    return Attack(name, (lambda: content) if isinstance(content, bytes) else content, verdict, because, beside or {})
+def attack(name: str, content: bytes | Callable[[], bytes], verdict: str, because: str) -> Attack:
+    return Attack(name, (lambda: content) if isinstance(content, bytes) else content, verdict, because)
 
 
 HONEST_TORCH = zipped(torch_members())
@@ -270,7 +263,8 @@ GRAPHS = [
 ]
 
 TEXTS = [
-    attack("model.bin", hostile.POINTER, UNSCANNED, 'git lfs pull --include "model.bin"'),
+    attack("$(id) model.bin", hostile.POINTER, UNSCANNED, "--include '$(id) model.bin'"),
+    attack("model.bin", hostile.POINTER, UNSCANNED, "git lfs pull --include model.bin"),
     attack("key.txt", b"my key:\n" + hostile.KEY, UNSAFE, "private key"),
     attack("key.json", b'{"key": "' + hostile.KEY.replace(b"\n", b"\\n") + b'"}', UNSAFE, "private key"),
     attack("config.json", b'{"auto_map": {"AutoModel": "stranger/repo--code.Net"}}', UNSAFE, "stranger/repo--code.Net"),
@@ -311,8 +305,6 @@ ATTACKS = PICKLES + ARCHIVES + TORCH + TENSORS + GRAPHS + TEXTS + OTHERS
 @pytest.mark.parametrize("case", ATTACKS, ids=str)
 def test_is_stopped_and_named(case: Attack, tmp_path: Path) -> None:
     (tmp_path / case.name).write_bytes(case.build())
-    for name, content in case.beside.items():
-        (tmp_path / name).write_bytes(content)
     _, ledger = scan_model(tmp_path)
     row = next(row for row in ledger.rows if row.path == case.name)
     reasons = "\n".join(row.reasons())

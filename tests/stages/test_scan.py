@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ import hostile
 from real_models import MODELS, real_model
 from weighlock.errors import UnfinishedError
 from weighlock.scanners import Blob, Finding, Report, Severity, Status, Verdict
+from weighlock.scanners.examine import UNPACKERS
+from weighlock.scanners.sniff import CONTAINERS
+from weighlock.scanners.strict import Strict
 from weighlock.stages import Context
 from weighlock.stages.scan import Inputs, run, scan_model
 
@@ -54,6 +58,13 @@ def test_real_models_are_safe_as_a_whole(package: str) -> None:
     weighed, ledger = scan_model(folder)
     assert ledger.verdict is Verdict.SAFE, [row.reasons() for row in ledger.rows if row.verdict]
     assert {row.path: row.digest for row in ledger.rows} == weighed.digests()
+
+
+def test_a_container_that_is_understood_is_complete(tmp_path: Path) -> None:
+    (tmp_path / "a.pt").write_bytes(hostile.HONEST["checkpoint.pt"])
+    _, ledger = scan_model(tmp_path)
+    statuses = {report.engine: report.status for report in ledger.rows[0].reports}
+    assert statuses == {"strict": Status.COMPLETE, "modelscan": Status.PARTIAL}
 
 
 def test_every_file_has_a_row_and_every_engine_a_say(model: Path) -> None:
@@ -115,6 +126,13 @@ def test_engines_see_members_as_blobs_of_their_own(tmp_path: Path) -> None:
     ]
 
 
+def test_a_container_that_nobody_unpacks_is_not_covered(tmp_path: Path) -> None:
+    content = hostile.zipped({"a.txt": b"text"})
+    report = Strict().scan(Blob("a", "zip", len(content), lambda: io.BytesIO(content)))
+    assert report.status is Status.PARTIAL
+    assert set(UNPACKERS) == CONTAINERS
+
+
 def test_a_file_that_changes_while_it_is_scanned_is_refused(model: Path) -> None:
     @dataclass
     class Swapping:
@@ -130,7 +148,7 @@ def test_a_file_that_changes_while_it_is_scanned_is_refused(model: Path) -> None
 
 
 def test_writes_the_reports_that_were_asked_for(model: Path, tmp_path: Path) -> None:
-    (model / "evil.pkl").write_bytes(hostile.payload())
+    (model / "evil one.pkl").write_bytes(hostile.payload())
     inputs = Inputs(model, tmp_path / "ledger.json", tmp_path / "out.sarif", Severity.LOW, tmp_path / "predicate.json")
     outputs = run(inputs, Context())
     ledger = json.loads((tmp_path / "ledger.json").read_text())
@@ -144,7 +162,7 @@ def test_writes_the_reports_that_were_asked_for(model: Path, tmp_path: Path) -> 
     assert {rule["id"] for rule in sarif["runs"][0]["tool"]["driver"]["rules"]} == {
         result["ruleId"] for result in results
     }
-    assert results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "evil.pkl"
+    assert results[0]["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] == "evil%20one.pkl"
     assert json.loads((tmp_path / "predicate.json").read_text())["result"] == "FAILED"
 
 
@@ -155,7 +173,22 @@ def test_the_text_puts_the_worst_first_and_says_what_to_do(model: Path) -> None:
     assert text.startswith("unsafe: 4 files, 2 not safe\n")
     assert text.index("z.pkl") < text.index("a.bin")
     assert "posix.system" in text
-    assert 'git lfs pull --include "a.bin"' in text
+    assert "git lfs pull --include a.bin" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.pkl", hostile.payload(), "Do not load it"),
+        ("a.txt", hostile.KEY, "revoke it"),
+        ("a.png", hostile.PLAIN, "the ending of its content"),
+        ("a.bin", hostile.POINTER, "Fetch the file's content"),
+        ("a.bin", b"\xff\0", "Convert it"),
+    ],
+)
+def test_each_kind_of_trouble_has_its_remedy(name: str, content: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert words in run(Inputs(tmp_path), Context()).text()
 
 
 def test_hostile_names_reach_no_terminal_raw(tmp_path: Path) -> None:

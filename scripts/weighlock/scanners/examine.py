@@ -41,9 +41,10 @@ def examine(blob: Blob, scanners: Iterable[Scanner], fail_on: Severity) -> Exami
 
 
 def _blobs(blob: Blob, engines: Sequence[Scanner], budget: Budget, depth: int) -> Iterable[list[Report]]:
-    yield [_scan(engine, blob) for engine in engines]
+    reports = [_scan(engine, blob) for engine in engines]
     unpacker = UNPACKERS.get(blob.format)
     if unpacker is None:
+        yield reports
         return
     notes = Notes(blob.member)
     if depth == 0:
@@ -56,7 +57,14 @@ def _blobs(blob: Blob, engines: Sequence[Scanner], budget: Budget, depth: int) -
             notes.gap(str(error))
         except Exception as error:  # noqa: BLE001 - fail closed, and say which bug it was
             notes.gap(f"unpacking failed: {type(error).__name__}: {error}")
-    yield [_placed(strict.report(notes), blob)]
+    yield _with_structure(reports, _placed(strict.report(notes), blob))
+
+
+def _with_structure(reports: Sequence[Report], structure: Report) -> list[Report]:
+    """Complete what `strict` left open about a container by what was found while it was unpacked."""
+    others = [report for report in reports if (report.engine, report.status) != (structure.engine, Status.PARTIAL)]
+    findings = tuple(finding for report in reports if report not in others for finding in report.findings)
+    return [*others, replace(structure, findings=findings + structure.findings)]
 
 
 def _members(

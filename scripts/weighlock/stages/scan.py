@@ -23,6 +23,16 @@ from weighlock.text import counted, printable
 
 SCANNERS: dict[str, Callable[[], Scanner]] = {"strict": Strict, "modelscan": ModelScan}
 """The engines; each reads every blob. `strict` owns coverage, so it is not optional."""
+REMEDIES = {
+    "unsafe": "Do not load it. Ask its author for a version in safetensors, or remove it from the model.",
+    "name.mismatch": "Find out what it is. If it belongs here, give it the ending of its content.",
+    "native": "Remove it from the model: a program belongs into a package or a container image.",
+    "text.private-key": "Remove the key, and revoke it: whoever has this model has the key.",
+    "json.remote-code": "Remove the key if the model runs without; else its code has to go through review as code.",
+    "archive.path": "Do not unpack it. Ask its author for an archive of plain relative names.",
+    "onnx.external-data": "Do not load it. Save the model with its tensors inside, or in a file beside it.",
+}
+"""What to do about a file, by the rule of its worst finding."""
 SHOWN = 8  # reasons a file in the text for people; the ledger has them all
 
 
@@ -128,13 +138,12 @@ def scan_model(
 
 
 def remedy(row: Row) -> str:
-    """Say what to do about a file that is not safe."""
+    """Say what to do about a file that is not safe; the worst finding decides."""
     if row.format == "lfs pointer":
         return "Fetch the file's content, then run again."
-    if row.verdict is Verdict.UNSAFE:
-        return "Do not load it. Ask its author for a version in safetensors, or remove it from the model."
-    if row.verdict is Verdict.REVIEW:
-        return "Have it looked at before it passes."
+    findings = sorted((item for report in row.reports for item in report.findings), key=lambda item: -item.severity)
+    if findings:
+        return REMEDIES.get(findings[0].rule, REMEDIES["unsafe"])
     return "Convert it to a format that is understood (safetensors, ONNX, text), or move it out of the model."
 
 

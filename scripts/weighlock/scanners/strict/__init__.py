@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from dataclasses import replace
 
 from weighlock import __version__
 from weighlock.scanners import Blob, Report, Severity, Status
@@ -52,12 +53,14 @@ class Strict:
     version = __version__
 
     def scan(self, blob: Blob) -> Report:
-        """Apply the rule of the blob's format; a container's members are blobs of their own and not its business."""
+        """Apply the rule of the blob's format; of a container, whose members are blobs of their own, only see the name."""
         notes = Notes(blob.member)
         claim(blob, notes)
+        if blob.format in CONTAINERS:
+            return replace(report(notes), status=Status.PARTIAL)
         if blob.format in NATIVE:
             notes.find("native", Severity.HIGH, f"a native program or library ({blob.format}), not model data")
-        elif blob.format not in CONTAINERS:
+        else:
             _apply(blob, notes)
         return report(notes)
 

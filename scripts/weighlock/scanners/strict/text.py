@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import urllib.parse
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -72,7 +73,7 @@ def pointer(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
     promised = f" ({int(match[2])} bytes)" if match else ""
     notes.gap(
         f"{blob.path} is a Git LFS pointer, not the file itself{promised}; "
-        f'fetch it with: git lfs pull --include "{blob.path}"'
+        f"fetch it with: git lfs pull --include {shlex.quote(blob.path)}"
     )
 
 
