@@ -96,7 +96,7 @@ def repository(request: pytest.FixtureRequest) -> str:
         name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
         return f"{request.getfixturevalue('zot')}/tests/{name}"
     fake: fakes.FakeRegistry = request.getfixturevalue("fake_registry")
-    fake.page = 1000  # many clients read the first page only
+    fake.page = 1000  # cosign reads the first page only
     return f"{fake.address}/tests/model"
 
 
