@@ -52,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return 130
+    except Exception:  # noqa: BLE001 - a bug must not end in the exit code of a verdict
+        traceback.print_exc()
+        _say("weighlock: this is a bug in weighlock; please report it with the lines above")
+        return 3
 
 
 def stage(name: str) -> Any:

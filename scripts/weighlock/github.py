@@ -147,7 +147,8 @@ def _annotations(stage: str, inputs: Any, outcome: Outcome, environ: Mapping[str
     lines = []
     for problem in problems[:ANNOTATIONS]:
         file = _location(inputs, problem, environ)
-        lines.append(_command(level, _described(problem), **({"file": file} if file else {}), title=title))
+        place = {"file": file, **({"line": str(problem.line)} if problem.line else {})} if file else {}
+        lines.append(_command(level, _described(problem), **place, title=title))
     if len(problems) > ANNOTATIONS:
         more = f"{len(problems) - ANNOTATIONS} more; the job summary names them"
         lines.append(_command(level, more, title=title))
@@ -155,7 +156,8 @@ def _annotations(stage: str, inputs: Any, outcome: Outcome, environ: Mapping[str
 
 
 def _described(problem: Problem) -> str:
-    return f"{printable(problem.path)}: {problem.message}" if problem.path else problem.message
+    place = printable(problem.path) + (f":{problem.line}" if problem.line else "")
+    return f"{place}: {problem.message}" if problem.path else problem.message
 
 
 def _location(inputs: Any, problem: Problem, environ: Mapping[str, str]) -> str | None:

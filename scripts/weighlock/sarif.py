@@ -17,8 +17,20 @@ from weighlock.text import printable
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 RESULTS = 5000  # as many as code scanning shows
-_SCORES = {Severity.LOW: "3.0", Severity.MEDIUM: "5.0", Severity.HIGH: "8.0", Severity.CRITICAL: "9.8"}
-_LEVELS = {Severity.LOW: "note", Severity.MEDIUM: "warning", Severity.HIGH: "error", Severity.CRITICAL: "error"}
+_SCORES = {
+    Severity.REVIEW: "1.0",
+    Severity.LOW: "3.0",
+    Severity.MEDIUM: "5.0",
+    Severity.HIGH: "8.0",
+    Severity.CRITICAL: "9.8",
+}
+_LEVELS = {
+    Severity.REVIEW: "warning",
+    Severity.LOW: "note",
+    Severity.MEDIUM: "warning",
+    Severity.HIGH: "error",
+    Severity.CRITICAL: "error",
+}
 
 
 def log(ledger: Ledger) -> Json:

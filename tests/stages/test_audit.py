@@ -84,9 +84,9 @@ def test_a_vulnerable_dependency_of_a_dependency_fails(tmp_path: Path, context: 
     assert not outputs.passed
     assert (outputs.verdict, outputs.vulnerabilities, outputs.unaudited) == ("vulnerable", 1, 0)
     (problem,) = outputs.problems()
-    assert problem.path == "requirements.txt"
+    assert (problem.path, problem.line) == ("requirements.txt", 2)
     assert problem.message == (
-        "line 2: part 1.5, needed by tool: PYSEC-2024-1 (CVE-2024-1), fixed in 1.6. Add part>=1.6 in requirements.txt."
+        "part 1.5, needed by tool: PYSEC-2024-1 (CVE-2024-1), fixed in 1.6. Add part>=1.6 in requirements.txt."
     )
     predicate = json.loads((tmp_path / "predicate.json").read_text())
     assert [item["id"] for item in predicate["scanner"]["result"]] == ["PYSEC-2024-1"]
@@ -104,7 +104,7 @@ def test_what_the_service_does_not_know_fails(tmp_path: Path, context: Context, 
     del pypi.known["part==1.5"]
     outputs = audit(tmp_path, context, pypi, "tool")
     assert (outputs.verdict, outputs.unaudited, outputs.passed) == ("unaudited", 1, False)
-    assert outputs.problems()[0].message.startswith("line 1: part 1.5 is unaudited: the service does not know")
+    assert outputs.problems()[0].message.startswith("part 1.5 is unaudited: the service does not know")
 
 
 def test_one_hostile_line_does_not_hide_the_others(

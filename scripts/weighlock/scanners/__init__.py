@@ -16,6 +16,8 @@ from typing import BinaryIO, Protocol
 class Severity(enum.IntEnum):
     """How bad a finding is; the names are those of the command line and the ledger, in lower case."""
 
+    REVIEW = 0
+    """Nobody but a person can say: a name that is on no list, code that a loader runs when it is told to."""
     LOW = 1
     MEDIUM = 2
     HIGH = 3
@@ -112,11 +114,15 @@ class Scanner(Protocol):
 
 
 def verdict(reports: Sequence[Report], fail_on: Severity) -> Verdict:
-    """Add reports up: a finding at or above `fail_on` is unsafe; without a complete claim, or with an error, unscanned."""
-    if any(finding.severity >= fail_on for report in reports for finding in report.findings):
+    """Add reports up: a finding at or above `fail_on` is unsafe; without a complete claim, or with an error, unscanned.
+
+    What is left with a `REVIEW` finding waits for a person.
+    """
+    severities = {finding.severity for report in reports for finding in report.findings}
+    if any(severity >= fail_on for severity in severities):
         return Verdict.UNSAFE
     if any(report.status is Status.ERROR for report in reports):
         return Verdict.UNSCANNED
     if not any(report.status is Status.COMPLETE for report in reports):
         return Verdict.UNSCANNED
-    return Verdict.SAFE
+    return Verdict.REVIEW if Severity.REVIEW in severities else Verdict.SAFE

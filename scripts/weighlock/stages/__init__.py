@@ -40,6 +40,7 @@ class Problem:
 
     path: str
     message: str
+    line: int | None = None
 
 
 class Outcome(Protocol):

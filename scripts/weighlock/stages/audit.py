@@ -57,9 +57,7 @@ class Outputs:
         return affected + [self._problem(item.origin, wording.gap(item)) for item in self.result.unaudited]
 
     def _problem(self, origin: Origin | None, words: str) -> Problem:
-        if origin is None or origin.line is None:
-            return Problem(origin.path if origin else self.result.files[0].path, words)
-        return Problem(origin.path, f"line {origin.line}: {words}")
+        return Problem(origin.path, words, origin.line) if origin else Problem(self.result.files[0].path, words)
 
 
 def run(inputs: Inputs, context: Context, *, using: Tools | None = None) -> Outputs:

@@ -7,6 +7,7 @@ ever sees a tag without its evidence. Each step does only what is missing, so a 
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ class Outputs:
             "reference": self.reference or None,
             "tag": self.tag or None,
             "evidence": evidence_json(self.evidence),
-            "problems": [{"path": item.path, "message": item.message} for item in self.problems()],
+            "problems": [dataclasses.asdict(item) for item in self.problems()],
         }
 
     def text(self) -> str:
