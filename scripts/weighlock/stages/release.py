@@ -126,7 +126,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
         return Outputs(scanned, audited, (), 0, moved=False, verdict="fail", digest="", reference="", tag="")
     artifact = package.build(gate.model, context)
     subject = package.push(place, artifact, context.say)
-    build = context.build or source.local(inputs.path, gate.model.name)
+    build = context.build or source.local(inputs.path, gate.model)
     wanted = _statements(target, gate, subject, build, started)
     added = _attach(place, subject, wanted, signing, context.say)
     held = _verify(place, subject, signing)
