@@ -73,8 +73,10 @@ class Demo:
 
     def _run(self, shown: Sequence[str], command: Sequence[str], expect: int) -> str:
         self._show("$ " + " ".join(map(shlex.quote, shown)), "36")
+        # In a workflow too, the demo is that of a person: no annotations, no summary, no inputs of an action.
+        environ = {name: value for name, value in os.environ.items() if not name.startswith(("GITHUB_", "INPUT_"))}
         done = subprocess.run(
-            command, cwd=str(self.folder), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+            command, cwd=str(self.folder), env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
         )
         output = done.stdout.decode("utf-8", "replace")
         self._show(output.rstrip("\n"))
