@@ -62,6 +62,7 @@ def make_model(folder: Path) -> Path:
         "sub-x.txt": b"after 'sub/part.safetensors' by components, before it by characters\n",
         "config.json": b'{"model_type": "tiny", "torch_dtype": "float32", "transformers_version": "5"}',
         "README.md": b"# A tiny model\n",
+        "requirements.txt": b"# none, which is audited all the same, without any service\n",
         "empty.txt": b"",
         "with space/\u00fc\u4e2d.json": b'{"umlaut": "\xc3\xbc"}',
         "same.txt": b"# A tiny model\n",  # the bytes of another file: one blob, two layers

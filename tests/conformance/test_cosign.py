@@ -35,7 +35,11 @@ def test_it_rejects_another_key(run: Run, place: str, other_keys: Keys) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "predicate_type"),
-    [("slsaprovenance1", predicates.PROVENANCE), (predicates.TEST_RESULT, predicates.TEST_RESULT)],
+    [
+        ("slsaprovenance1", predicates.PROVENANCE),
+        (predicates.TEST_RESULT, predicates.TEST_RESULT),
+        (predicates.VULNERABILITIES, predicates.VULNERABILITIES),
+    ],
 )
 def test_it_accepts_the_attestations(run: Run, place: str, released: Released, kind: str, predicate_type: str) -> None:
     done = run("cosign", "verify-attestation", "--type", kind, *KEY_ONLY, released.keys.public, f"{place}:v1")

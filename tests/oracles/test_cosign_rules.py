@@ -90,7 +90,8 @@ def test_they_find_every_signature(place: tuple[str, str], released: Released) -
         for said in found
         if any(subject["digest"].get("sha256") == digest[7:] for subject in said["subject"])
     ]
-    assert sorted(about) == sorted([predicates.SIGNATURE, predicates.PROVENANCE, predicates.TEST_RESULT])
+    kinds = [predicates.SIGNATURE, predicates.PROVENANCE, predicates.TEST_RESULT, predicates.VULNERABILITIES]
+    assert sorted(about) == sorted(kinds)
     others = {said["predicateType"] for said in found} - set(about)
     assert others == {oms.PREDICATE_TYPE}  # about the files; it is passed over
     signature = next(said for said in found if said["predicateType"] == predicates.SIGNATURE)
