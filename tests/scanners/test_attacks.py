@@ -54,6 +54,8 @@ PICKLES = [
     attack("no stop", payload()[:-1], UNSAFE, "posix.system"),
     attack("broken end", payload()[:-1] + b"\xff\xff", UNSAFE, "posix.system"),
     attack("inst", b"(S'true'\nios\nsystem\n.", UNSAFE, "os.system"),
+    attack("far memo.txt", b"cos\nsystem\n(M'true'\ntR.", UNSAFE, "os.system"),
+    attack("inst, cut line.txt", b"(S'true'\nios\nsystem!", UNSAFE, "os.system"),
     attack("obj", b"\x80\x02(cos\nsystem\nU\x04trueo.", UNSAFE, "os.system"),
     attack("python 2 name", named("commands", "getoutput", protocol=2), UNSAFE, "commands.getoutput"),
     attack(
@@ -79,7 +81,7 @@ PICKLES = [
     attack("persistent id", b"\x80\x02K\1Q.", UNSCANNED, "persistent id"),
     attack("encoding", b"\x80\x02c_codecs\nencode\nU\x01aU\x05rot13\x86R.", UNSCANNED, "latin1"),
     attack("nested frame", b"\x80\x04\x95\x0b\0\0\0\0\0\0\0\x95\1\0\0\0\0\0\0\0N.", UNSCANNED, "frame"),
-    attack("memo bomb", b"\x80\x02Nr\xff\xff\xff\x7f.", UNSCANNED, "memo index"),
+    attack("memo bomb", b"\x80\x02Nr\xff\xff\xff\x7f.", UNSCANNED, "a loader would allocate"),
     attack("long length", b"\x80\x04\x8e\xff\xff\xff\xff\xff\xff\xff\x0f.", UNSCANNED, "a string of"),
     attack("objects.npy", hostile.npy("'|O'", shape="(1,)", data=payload()), UNSAFE, "posix.system"),
     attack(

@@ -18,7 +18,7 @@ import hostile
 from weighlock.scanners.pickles.globals import ALLOWED, Grade, grade, mapped
 from weighlock.scanners.pickles.machine import Event, Machine
 from weighlock.scanners.pickles.opcodes import LITERAL, LONG, Operations
-from weighlock.scanners.reading import UnclearError
+from weighlock.scanners.reading import LimitError, UnclearError
 from weighlock.scanners.strict.notes import Notes
 from weighlock.scanners.strict.pickle import judge
 
@@ -81,7 +81,7 @@ def test_a_call_is_seen_with_its_callee() -> None:
 
 
 def test_operations_are_limited() -> None:
-    with pytest.raises(OverflowError):
+    with pytest.raises(LimitError):
         events(b"\x80\x04" + b"N0" * 10 + b"N.", limit=20)
 
 

@@ -17,6 +17,10 @@ class UnclearError(Exception):
     """Content that does not follow the rule of its format; the text says how, and may hold hostile strings."""
 
 
+class LimitError(UnclearError):
+    """Content that a loader might well go on with, where we stop: nothing may be concluded from it."""
+
+
 def exactly(stream: BinaryIO, count: int, what: str, limit: int = 100_000_000) -> bytes:
     """Return the next `count` bytes; more than `limit` of them are refused before anything is allocated."""
     if count > limit:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from weighlock.scanners.pickles.opcodes import Operations
-from weighlock.scanners.reading import UnclearError
+from weighlock.scanners.reading import LimitError, UnclearError
 
 OPERATIONS = 5_000_000  # a stream with more of them is not understood; about ten seconds here
 MEMO = 10_000_000  # largest memo index; CPython's memo is an array of that length
@@ -32,7 +32,7 @@ class Thing:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that the stream does beyond making data: `what` is global, call, build, item, append, persistent or extension."""
+    """Something that the stream does beyond making data: `what` is one of the words of `strict.pickle`."""
 
     what: str
     offset: int
@@ -62,7 +62,7 @@ class Machine:
             self._offset = offset
             self._left -= 1
             if self._left < 0:
-                raise OverflowError("too many operations")
+                raise LimitError("more operations than the limit")
             step = steps.get(name)
             if step:
                 step(argument)
@@ -148,8 +148,10 @@ class Machine:
         self._stack.append(self._top())
 
     def _put(self, index: Any) -> None:
-        if not isinstance(index, int) or not 0 <= index <= MEMO:
-            raise UnclearError(f"memo index out of bounds at byte {self._offset}")
+        if not isinstance(index, int) or index < 0:
+            raise UnclearError(f"memo index that is none at byte {self._offset}")
+        if index > MEMO:
+            self._event("memo", None, index)
         self._memo[index] = self._top()
 
     def _memoize(self, _: Any) -> None:
@@ -235,9 +237,9 @@ class Machine:
         self._call(items[0], tuple(items[1:]))
 
     def _instance(self, pair: tuple[Any, Any]) -> None:
-        arguments = tuple(self._pop_mark())
-        self._global(pair)
-        self._call(self._pop(), arguments)
+        self._global(pair)  # first, as pickle.py imports it even where there is no mark
+        callee = self._stack.pop()
+        self._call(callee, tuple(self._pop_mark()))
 
     def _build(self, _: Any) -> None:
         state = self._pop()

@@ -14,7 +14,7 @@ import pickletools  # the table of opcodes only
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from weighlock.scanners.reading import UnclearError
+from weighlock.scanners.reading import LimitError, UnclearError
 
 LITERAL = 4096  # bytes of a string that is kept
 LONGEST = 1 << 40  # bytes; seeking further fails in ways of its own
@@ -118,14 +118,17 @@ class Operations:
         return data
 
     def _line(self) -> bytes | None:
+        """Return a line without its last character, None for a long one; pickle.py takes the end of the file for one, too."""
         start = self.position
-        while True:
+        part = b""
+        while not part.endswith(b"\n"):
             part = self._stream.readline(LITERAL)
             self.position += len(part)
-            if part.endswith(b"\n"):
-                return part[:-1] if self.position - start == len(part) else None
-            if not part:
-                raise UnclearError(f"the line at byte {start} has no end")
+            if len(part) < LITERAL:
+                break
+        if self.position == start:
+            raise UnclearError(f"the line at byte {start} is missing")
+        return part[:-1] if self.position - start == len(part) else None
 
     def _number(self, width: int, *, signed: bool = False) -> int:
         return int.from_bytes(self._take(width), "little", signed=signed)
@@ -137,7 +140,7 @@ class Operations:
         if count <= LITERAL:
             return self._take(count)
         if count > LONGEST:
-            raise UnclearError(f"a string of {count} bytes before byte {self.position}")
+            raise LimitError(f"a string of {count} bytes before byte {self.position}")
         self._stream.seek(count - 1, os.SEEK_CUR)
         self.position += count - 1
         self._take(1)

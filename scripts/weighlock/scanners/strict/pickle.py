@@ -45,8 +45,6 @@ def judge(kind: str, stream: BinaryIO, notes: Notes) -> dict[str, int]:
         except UnclearError as error:
             behind = " behind the first pickle" if count else ""
             raise UnclearError(f"the pickle breaks{behind}: {error}") from None
-        except OverflowError:
-            raise UnclearError("the pickle has more operations than the limit") from None
     return witness.storages
 
 
@@ -66,6 +64,10 @@ class _Witness:
                 self._build(event)
             case "persistent":
                 self._persistent(event)
+            case "memo":
+                self.notes.gap(
+                    f"memo index {event.value} at byte {event.offset}: a loader would allocate an array of that length"
+                )
             case "extension":
                 self.notes.gap(
                     f"a copyreg extension code or an out-of-band buffer at byte {event.offset}: what it stands for is not in the file"

@@ -1,0 +1,110 @@
+"""What CPython's own unpickler would call is never safe: the scan against pickle.py with inert classes.
+
+Nothing is imported and nothing is called: `find_class` returns a class that does nothing but remember.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import warnings
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import hostile
+from weighlock.scanners import Blob, Severity, Verdict
+from weighlock.scanners.examine import examine
+from weighlock.scanners.pickles.globals import ALLOWED, mapped
+from weighlock.scanners.sniff import Sniffer, recognised
+from weighlock.scanners.strict import Strict
+
+PARTS = [
+    *(
+        b"cos\nsystem\n",
+        b"ios\nsystem\n",
+        b"ccollections\nOrderedDict\n",
+        b"\x8c\x02os\x8c\x06system\x93",
+        b"ios\nsyst",
+    ),
+    *(b"(S'id'\ntR.", b"S'id'\n", b'S"x" \n', b"V\\u0041\n", b"X\x02\0\0\0os", b"U\x02os", b"(M'true'\ntR", b"X    "),
+    *(
+        b"I01\n",
+        b"I 7 \n",
+        b"I0x1F\n",
+        b"I1_0\n",
+        b"L5L\n",
+        b"F1e5\n",
+        b"P1\n",
+        b"g0\n",
+        b"p0\n",
+        b"q\0",
+        b"h\0",
+        b"rabc\n",
+    ),
+    *(bytes([code]) for code in b"(0123.NaAbBdeilortsuQR)]}"),
+    *(b"\x80\x02", b"\x80\x04", b"\x81", b"\x85", b"\x86", b"\x8f", b"\x90", b"\x91", b"\x92", b"\x94"),
+]
+
+
+class Inert:
+    """Stands for any class; takes whatever is done to it."""
+
+    def __new__(cls, *_: Any, **__: Any) -> Any:
+        return object.__new__(cls)
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        """Take any arguments."""
+
+    def __setstate__(self, _: Any) -> None:
+        """Take any state."""
+
+    def append(self, _: Any) -> None:
+        """Take any item."""
+
+    def __setitem__(self, _: Any, __: Any) -> None:
+        """Take any item."""
+
+
+def called(content: bytes) -> list[tuple[str, str]]:
+    """Return the globals that the first stream of `content` would call, until it breaks."""
+    calls: list[tuple[str, str]] = []
+
+    class Unpickler(pickle._Unpickler):  # the pure one: joblib subclasses it, too
+        def find_class(self, module: str, name: str) -> Any:
+            def remember(cls: type, *_: Any, **__: Any) -> Any:
+                calls.append((module, name))
+                return object.__new__(cls)
+
+            return type("Remembering", (Inert,), {"__new__": remember})
+
+        def persistent_load(self, _: Any) -> Any:
+            return Inert()
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            Unpickler(io.BytesIO(content), encoding="latin-1").load()
+    except Exception:  # noqa: BLE001 - most of these streams break; what they called before is the answer
+        return calls
+    return calls
+
+
+def verdict(content: bytes) -> Verdict:
+    sniffer = Sniffer()
+    sniffer.feed(content)
+    blob = Blob("f", recognised(sniffer, lambda: io.BytesIO(content)), len(content), lambda: io.BytesIO(content))
+    return examine(blob, [Strict()], Severity.LOW).verdict
+
+
+@given(st.lists(st.sampled_from(PARTS) | st.binary(max_size=3), max_size=12))
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_an_unpickler_would_call_is_not_safe(parts: list[bytes]) -> None:
+    content = b"".join(parts)
+    foreign = [pair for pair in called(content) if pair[1] and mapped(*pair) not in ALLOWED["pickle"]]
+    assert not foreign or verdict(content) is not Verdict.SAFE, foreign
+
+
+def test_the_unpickler_sees_the_classic_call() -> None:
+    assert called(hostile.CALL) == [("os", "system")]
