@@ -11,6 +11,7 @@ import pytest
 
 from weighlock import __main__ as console
 from weighlock.commandline import add_arguments, inputs_of
+from weighlock.config import parse
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -38,6 +39,11 @@ def test_a_usage_names_real_flags(usage: str) -> None:
     name, *words = usage.split()
     flags = {item.flag for item in inputs_of(console.stage(name).Inputs)}
     assert {word.removeprefix("--") for word in words if word.startswith("--")} <= flags
+
+
+def test_the_policy_that_it_shows_is_one() -> None:
+    (policy,) = re.findall(r"```yaml\n(version: 1\n.*?)```", README, re.DOTALL)
+    assert parse(policy.encode()).scan.waivers
 
 
 def test_every_command_has_its_line() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from weighlock import jsonio
+from weighlock.config import Waiver
 from weighlock.errors import MalformedError
 from weighlock.jsonio import Json
 from weighlock.oci import Digest
@@ -26,6 +27,8 @@ class Row:
     format: str
     verdict: Verdict
     reports: tuple[Report, ...]
+    waived: tuple[Waiver, ...] = ()
+    """What of the findings somebody answers for."""
 
     def to_json(self) -> Json:
         """Return the row's wire form."""
@@ -38,6 +41,7 @@ class Row:
             "verdict": self.verdict.name.lower(),
             "engines": [_engine_json(report) for report in self.reports],
             "findings": findings,
+            **({"waived": [waiver.to_json() for waiver in self.waived]} if self.waived else {}),
         }
 
     def reasons(self) -> list[str]:

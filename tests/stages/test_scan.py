@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ import pytest
 
 import hostile
 from real_models import MODELS, real_model
+from weighlock.config import ScanPolicy
 from weighlock.errors import UnfinishedError
 from weighlock.scanners import Blob, Finding, Report, Severity, Status, Verdict
 from weighlock.scanners.examine import UNPACKERS
@@ -103,7 +105,7 @@ def test_an_error_of_one_engine_is_not_healed_by_another(model: Path) -> None:
 
 def test_findings_below_the_threshold_are_kept_and_pass(model: Path) -> None:
     engine = says(Status.COMPLETE, Finding("x", Severity.MEDIUM, "odd"))
-    _, ledger = scan_model(model, fail_on=Severity.HIGH, scanners=[engine])
+    _, ledger = scan_model(model, policy=ScanPolicy(fail_on=Severity.HIGH), scanners=[engine])
     assert ledger.verdict is Verdict.SAFE
     assert ledger.to_json()["files"][0]["findings"][0]["severity"] == "medium"
 
@@ -204,3 +206,40 @@ def test_progress_names_every_file(model: Path) -> None:
     said: list[str] = []
     scan_model(model, say=said.append)
     assert said == ["scanning 1 of 2: config.json", "scanning 2 of 2: sub/plain.pkl"]
+
+
+def review(tmp_path: Path) -> Path:
+    """Return a model that only a waiver can let pass."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "mystery.dat").write_bytes(bytes(range(256)))
+    return folder
+
+
+def waive(folder: Path, file: Path) -> None:
+    digest = hashlib.sha256((folder / "mystery.dat").read_bytes()).hexdigest()
+    file.write_text(
+        f"version: 1\nscan:\n  waivers:\n    - {{rule: unscanned, sha256: {digest}, reason: r, owner: o, expires: 2999-01-01}}\n"
+    )
+
+
+def test_a_policy_beside_the_model_counts_and_one_inside_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = review(tmp_path)
+    said: list[str] = []
+    monkeypatch.chdir(tmp_path)
+    assert not run(Inputs(folder), Context()).passed
+    waive(folder, tmp_path / "weighlock.yml")
+    assert run(Inputs(folder), Context()).passed
+    (tmp_path / "weighlock.yml").rename(folder / "weighlock.yml")
+    monkeypatch.chdir(folder)
+    assert not run(Inputs(Path()), Context(say=said.append)).passed
+    assert any("lies in the model and is not read" in words for words in said)
+    assert run(Inputs(Path(), config=Path("weighlock.yml")), Context()).passed
+
+
+def test_the_words_show_the_line_that_would_let_a_file_pass(tmp_path: Path) -> None:
+    outputs = run(Inputs(review(tmp_path)), Context())
+    assert "rule: unscanned" in outputs.text()
+    assert "under scan.waivers" in outputs.text()

@@ -42,7 +42,14 @@ class Inputs:
     requirements: Path | None = option(
         "requirements to audit (default: requirements.txt in the model)", default=None, metavar="FILE"
     )
-    fail_on: Severity = option("lowest severity of a finding that fails", default=Severity.LOW, metavar="SEVERITY")
+    fail_on: Severity | None = option(
+        "lowest severity that is unsafe: low, medium, high or critical (default: the policy's, else low)",
+        default=None,
+        metavar="SEVERITY",
+    )
+    config: Path | None = option(
+        "file with the policy (default: weighlock.yml, where there is one)", default=None, metavar="FILE"
+    )
     report: Path | None = option("write the scan ledger here", default=None, metavar="FILE")
     audit_report: Path | None = option("write the audit result here", default=None, metavar="FILE")
     service: Service = option("vulnerability service: pypi or osv", default=Service.PYPI)
@@ -145,7 +152,8 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
 
 
 def _gate(inputs: Inputs, context: Context) -> Gate:
-    model, ledger = scan.scan_model(inputs.path, fail_on=inputs.fail_on, say=context.say)
+    rules = scan.policy(inputs.path, inputs.config, inputs.fail_on, context.say)
+    model, ledger = scan.scan_model(inputs.path, policy=rules, say=context.say)
     requirements = inputs.requirements
     if requirements is None and REQUIREMENTS in model.digests():
         requirements = inputs.path / REQUIREMENTS if inputs.path.is_dir() else inputs.path

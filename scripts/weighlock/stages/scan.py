@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import datetime as dt
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -9,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from weighlock import predicates, sarif
+from weighlock import predicates, sarif, waivers
+from weighlock.config import NAME, ScanPolicy, load
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger, Row
 from weighlock.model import Entry, Model, ModelFile, walk, weigh
@@ -43,10 +46,15 @@ class Inputs:
     path: Path = option("the model: a folder, or one file", positional=True, metavar="PATH")
     report: Path | None = option("write the ledger to this file (JSON)", default=None, metavar="FILE")
     sarif: Path | None = option("write the findings to this file (SARIF 2.1.0)", default=None, metavar="FILE")
-    fail_on: Severity = option(
-        "lowest severity that fails: low, medium, high or critical", default=Severity.LOW, metavar="SEVERITY"
+    fail_on: Severity | None = option(
+        "lowest severity that is unsafe: low, medium, high or critical (default: the policy's, else low)",
+        default=None,
+        metavar="SEVERITY",
     )
     predicate: Path | None = option("write the predicate for `attest` to this file", default=None, metavar="FILE")
+    config: Path | None = option(
+        "file with the policy (default: weighlock.yml, where there is one)", default=None, metavar="FILE"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +87,7 @@ class Outputs:
             lines.extend(f"          - {printable(reason, 600)}" for reason in reasons[:SHOWN])
             lines.extend(["          - …"] if len(reasons) > SHOWN else [])
             lines.append(f"          {remedy(row)}")
+            lines.extend(f"          or, in {NAME} under scan.waivers: {line}" for line in waivers.lines(row))
         return "\n".join(lines) + "\n"
 
     def problems(self) -> Sequence[Problem]:
@@ -93,7 +102,8 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Scan the model at `inputs.path` and write the reports that were asked for."""
-    _, ledger = scan_model(inputs.path, fail_on=inputs.fail_on, say=context.say)
+    rules = policy(inputs.path, inputs.config, inputs.fail_on, context.say)
+    _, ledger = scan_model(inputs.path, policy=rules, say=context.say)
     if inputs.predicate:
         _write(inputs.predicate, predicates.scan_result(ledger))
     return report(ledger, inputs.report, inputs.sarif)
@@ -110,7 +120,7 @@ def report(ledger: Ledger, file: Path | None, sarif_file: Path | None = None) ->
 def scan_model(
     path: Path,
     *,
-    fail_on: Severity = Severity.LOW,
+    policy: ScanPolicy | None = None,
     scanners: Sequence[Scanner] | None = None,
     say: Callable[[str], None] = lambda _words: None,
 ) -> tuple[Model, Ledger]:
@@ -119,6 +129,7 @@ def scan_model(
     Raises `InputError` for what the walk refuses and `UnfinishedError` for a file that changes meanwhile. What the
     files hold never raises: it is in the ledger.
     """
+    rules = policy or ScanPolicy()
     engines = [make() for make in SCANNERS.values()] if scanners is None else scanners
     entries = walk(path)
     weighed = [_weigh(entry) for entry in entries]
@@ -131,10 +142,28 @@ def scan_model(
             return _buffered(file)
 
         blob = Blob(file.path, recognised(sniffer, opener), file.size, opener, beside=beside)
-        examined = examine(blob, engines, fail_on)
+        examined = examine(blob, engines, rules.fail_on)
         opener().close()  # refuses a file that changed while the engines read it
         rows.append(Row(file.path, file.size, file.digest, blob.format, examined.verdict, examined.reports))
-    return Model(path.resolve().name, tuple(file for file, _ in weighed)), Ledger(tuple(rows))
+    applied = waivers.apply(Ledger(tuple(rows)), rules, dt.datetime.now(dt.timezone.utc).date())
+    for note in applied.notes:
+        say(f"{NAME}, {note}")
+    return Model(path.resolve().name, tuple(file for file, _ in weighed)), applied.ledger
+
+
+def policy(path: Path, file: Path | None, fail_on: Severity | None, say: Callable[[str], None]) -> ScanPolicy:
+    """Return the policy of `file`, by default that of ``weighlock.yml`` here; `fail_on` goes before it.
+
+    A ``weighlock.yml`` inside the model at `path` is not read by itself: a model must not approve itself.
+    """
+    here = Path(NAME)
+    if file is None and here.is_file():
+        if here.resolve().is_relative_to(path.resolve()):
+            say(f"{NAME} lies in the model and is not read; to trust it, give it with --config")
+        else:
+            file = here
+    found = load(file).scan if file else ScanPolicy()
+    return found if fail_on is None else dataclasses.replace(found, fail_on=fail_on)
 
 
 def remedy(row: Row) -> str:
