@@ -119,6 +119,7 @@ def test_the_pointer_of_a_file_in_lfs_comes_with_the_command_that_fetches_it(
         (["release", "tiny", "--to", "oci:out:v1", "--key", "nokey"], "cannot be read"),
         (["release", "tiny", "--to", "acme/model:v1", "--key", "KEY"], "host"),
         (["release", "tiny", "--to", "oci:out:v 1", "--key", "KEY"], "tag"),
+        (["release", "tiny", "--to", "oci:out@sha256:" + "0" * 64, "--key", "KEY"], "digest"),
         (["release", "tiny", "--key", "KEY"], "to is missing"),
         (["release", "--to", "oci:out:v1", "--key", "KEY"], "path is missing"),
         (["release", "tiny", "--to", "oci:out:v1", "--key", "KEY", "--fail-on", "worst"], "not one of"),

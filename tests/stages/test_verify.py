@@ -192,6 +192,12 @@ def test_the_tag_is_set_only_when_the_verdict_is_pass(released: Released, other_
     assert verify.run(verify.Inputs(f"oci:{released.folder}:blessed", released.keys.public), Context()).passed
 
 
+@pytest.mark.parametrize("tag", ["../v1", "a b", "v1@sha256:0", "x" * 129, "v1/../v2"])
+def test_what_is_no_tag_is_not_set(released: Released, tag: str) -> None:
+    with pytest.raises(InputError, match="is not a tag"):
+        verify.run(verify.Inputs(released.target, released.keys.public, tag=tag), Context())
+
+
 def test_without_a_pinned_identity_there_is_no_verification(released: Released) -> None:
     with pytest.raises(InputError, match="no identity is pinned"):
         verify.run(verify.Inputs(released.target), Context())

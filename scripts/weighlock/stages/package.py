@@ -65,7 +65,7 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Read the files, build the artifact and store it by digest."""
-    target = Target.parse(inputs.to)
+    target = Target.place_of(inputs.to)
     store = open_store(target, plain_http=inputs.plain_http)
     model = weigh_model(inputs.path)
     package = build(model, context)

@@ -122,7 +122,7 @@ class Outputs:
 def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outputs:
     """Release the model; `store` is the place that the target names, opened anew where none is given."""
     signing = signer(inputs.key, context.password)
-    target = Target.parse(inputs.to)
+    target = Target.place_of(inputs.to)
     place = store or open_store(target, plain_http=inputs.plain_http)
     before = place.resolve(target.tag) if target.tag else None
     started = clock.now()

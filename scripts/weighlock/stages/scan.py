@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -20,6 +20,7 @@ from weighlock.scanners import Blob, Scanner, Severity, Verdict
 from weighlock.scanners.examine import examine
 from weighlock.scanners.modelscan_engine import ModelScan
 from weighlock.scanners.sniff import Sniffer, recognised
+from weighlock.scanners.storages import settled
 from weighlock.scanners.strict import Strict
 from weighlock.stages import Context, Problem, option, output
 from weighlock.text import counted, printable
@@ -134,16 +135,12 @@ def scan_model(
     entries = walk(path)
     weighed = [_weigh(entry) for entry in entries]
     beside = {file.path: file.size for file, _ in weighed}
+    blobs = settled([_blob(file, sniffer, beside) for file, sniffer in weighed])
     rows = []
-    for position, (file, sniffer) in enumerate(weighed, 1):
+    for position, ((file, _), blob) in enumerate(zip(weighed, blobs, strict=True), 1):
         say(f"scanning {position} of {len(weighed)}: {printable(file.path)}")
-
-        def opener(file: ModelFile = file) -> BinaryIO:
-            return _buffered(file)
-
-        blob = Blob(file.path, recognised(sniffer, opener), file.size, opener, beside=beside)
         examined = examine(blob, engines, rules.fail_on)
-        opener().close()  # refuses a file that changed while the engines read it
+        blob.open().close()  # refuses a file that changed while the engines read it
         rows.append(Row(file.path, file.size, file.digest, blob.format, examined.verdict, examined.reports))
     applied = waivers.apply(Ledger(tuple(rows)), rules, dt.datetime.now(dt.timezone.utc).date())
     for note in applied.notes:
@@ -179,6 +176,13 @@ def remedy(row: Row) -> str:
 def _weigh(entry: Entry) -> tuple[ModelFile, Sniffer]:
     sniffer = Sniffer()
     return weigh(entry, [sniffer]), sniffer
+
+
+def _blob(file: ModelFile, sniffer: Sniffer, beside: Mapping[str, int]) -> Blob:
+    def opener() -> BinaryIO:
+        return _buffered(file)
+
+    return Blob(file.path, recognised(sniffer, opener), file.size, opener, beside=beside)
 
 
 def _buffered(file: ModelFile) -> BinaryIO:

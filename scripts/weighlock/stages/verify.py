@@ -90,11 +90,12 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     """Verify the artifact that the target names now; set the tag if asked to and if the verdict is pass."""
     pinned = verifier(inputs.key)
     target = Target.parse(inputs.target)
+    tag = target.with_tag(inputs.tag).tag if inputs.tag else None
     store = open_store(target, plain_http=inputs.plain_http)
     outputs = report(store, verify(store, find(store, target), pinned), pinned)
-    if inputs.tag and outputs.passed:
-        store.tag(outputs.verification.descriptor, inputs.tag)
-        context.say(f"tagged {outputs.digest} as '{inputs.tag}'")
+    if tag and outputs.passed:
+        store.tag(outputs.verification.descriptor, tag)
+        context.say(f"tagged {outputs.digest} as '{tag}'")
     return outputs
 
 

@@ -58,6 +58,18 @@ class Target:
             raise _wrong(text, "it has a tag and a digest, and nothing says that they agree", "Give one of the two.")
         return cls(place, tag, digest)
 
+    @classmethod
+    def place_of(cls, text: str) -> Target:
+        """Read a TARGET to write to, which has no digest yet."""
+        target = cls.parse(text)
+        if target.digest is not None:
+            raise _wrong(text, "a digest is what comes out of writing, not what goes in", "Leave out '@sha256:…'.")
+        return target
+
+    def with_tag(self, tag: str) -> Target:
+        """Return the same place with `tag`, which has to be one."""
+        return Target(self.place, _tag(tag, tag))
+
     @property
     def name(self) -> str:
         """Return what statements call an artifact there: ``HOST/REPO``, or the name of the layout's folder."""
