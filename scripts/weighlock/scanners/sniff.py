@@ -59,9 +59,11 @@ _SHORT_MAGIC = (
     (re.compile(rb"MZ"), "pe"),
     (re.compile(rb"B\n[\x02\x03]\0"), "r"),
 )
+_TABLE_END = bytes.fromhex("57fb808b247547db")
+"""The last bytes of a table file (LevelDB's format), in which TensorFlow keeps the index of a checkpoint."""
 _R_TEXT = re.compile(rb"A\n[23]\n\d{5,7}\n")
 
-_CONTROL = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1b"))
+CONTROL = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1b"))
 """Bytes that no text has, and that every protobuf model has: its tags, which could be valid UTF-8 otherwise."""
 
 COMPRESSED = frozenset({"gzip", "bzip2", "xz", "lzma", "zlib"})
@@ -110,6 +112,10 @@ class Sniffer:
         found = "tar" if is_tar_header(self.head) else _by_magic(self.head)
         if found:
             return found
+        if self.tail.endswith(_TABLE_END):
+            return "tensorflow index"
+        if self.head[4:8] == b"\2\0\0\0" and self.head[64:68] == b"\xef\xbe\xad\xde":
+            return "coreml weights"
         if self.text:
             return _text_format(self.head, self.size)
         if self._is_safetensors():
@@ -136,7 +142,7 @@ def recognised(sniffer: Sniffer, opener: Callable[[], BinaryIO]) -> str:
         if disguise.is_pickle(stream):
             return "pickle"
         stream.seek(0)
-        return "onnx" if found == "unknown" and protobuf.is_onnx(stream, sniffer.size) else found
+        return protobuf.kind(stream, sniffer.size) if found == "unknown" else found
 
 
 def sniff(stream: BinaryIO, *sinks: Callable[[bytes], None]) -> Sniffer:
@@ -155,7 +161,7 @@ def _still_text(decoder: codecs.IncrementalDecoder, chunk: bytes) -> codecs.Incr
         decoder.decode(chunk)
     except ValueError:
         return None
-    return decoder if len(chunk.translate(None, _CONTROL)) == len(chunk) else None
+    return decoder if len(chunk.translate(None, CONTROL)) == len(chunk) else None
 
 
 def _by_magic(head: bytes) -> str | None:

@@ -16,12 +16,14 @@ from weighlock.scanners import Blob, Report, Severity, Status
 from weighlock.scanners.reading import UnclearError
 from weighlock.scanners.sniff import CONTAINERS, NATIVE
 from weighlock.scanners.strict import images, text
+from weighlock.scanners.strict.checkpoint import checkpoint
 from weighlock.scanners.strict.claims import claim
 from weighlock.scanners.strict.notes import Notes, Rule
 from weighlock.scanners.strict.npy import npy
 from weighlock.scanners.strict.onnx import onnx
 from weighlock.scanners.strict.pickle import pickle
 from weighlock.scanners.strict.safetensors import safetensors
+from weighlock.scanners.strict.tensorflow import fingerprint, keras_metadata, tensorflow
 from weighlock.scanners.strict.torchscript import storage, torchscript
 
 NAME = "strict"
@@ -42,6 +44,10 @@ RULES: Mapping[str, Rule] = {
     "torchscript code": torchscript,
     "tensor storage": storage,
     "onnx": onnx,
+    "tensorflow": tensorflow,
+    "tensorflow index": checkpoint,
+    "tensorflow fingerprint": fingerprint,
+    "keras metadata": keras_metadata,
     "npy": npy,
 }
 

@@ -75,6 +75,21 @@ def onnx(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
         notes.gap(f"it uses operators of {domain}, which come from a library outside ONNX")
 
 
+def external(blob: Blob, stream: BinaryIO, notes: Notes) -> list[tuple[str, int, int | None]]:
+    """Return the parts of other files that hold tensors: path in the model, offset and, where it is said, length."""
+    walk = _Walk(blob, stream, notes)
+    walk.message("Model", 0, blob.size, DEPTH)
+    return [(path, _count(more.get("offset")) or 0, _count(more.get("length"))) for path, more in walk.external]
+
+
+def _count(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isascii() or not text.isdigit() or len(text) > 18:
+        raise UnclearError("external data whose offset or length is no number")
+    return int(text)
+
+
 @dataclass(slots=True)
 class _Walk:
     blob: Blob
@@ -82,6 +97,8 @@ class _Walk:
     notes: Notes
     domains: set[str] = field(default_factory=set)
     functions: set[str] = field(default_factory=set)
+    external: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    """Path, and what else is said of the tensor that lies there."""
     left: int = FIELDS
 
     def message(self, kind: str, start: int, end: int, depth: int) -> None:
@@ -133,6 +150,8 @@ class _Walk:
     def _external(self, item: Field) -> None:
         entry = {part.number: self._text(part) for part in fields(self.stream, item.start, item.start + item.length)}
         if entry.get(1) != "location":
+            if self.external:
+                self.external[-1][1][entry.get(1, "")] = entry.get(2, "")
             return
         location = entry.get(2, "")
         parts = location.split("/")
@@ -150,3 +169,5 @@ class _Walk:
         path = posixpath.normpath(posixpath.join(posixpath.dirname(self.blob.path), location))
         if self.blob.member or path not in self.blob.beside:
             self.notes.gap(f"external data at {location}, which is not in the model")
+        else:
+            self.external.append((path, {}))
