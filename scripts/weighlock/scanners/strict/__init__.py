@@ -18,11 +18,13 @@ from weighlock.scanners.sniff import CONTAINERS, NATIVE
 from weighlock.scanners.strict import images, text
 from weighlock.scanners.strict.checkpoint import checkpoint
 from weighlock.scanners.strict.claims import claim
+from weighlock.scanners.strict.coreml import coreml, weights
 from weighlock.scanners.strict.notes import Notes, Rule
 from weighlock.scanners.strict.npy import npy
 from weighlock.scanners.strict.onnx import onnx
 from weighlock.scanners.strict.pickle import pickle
 from weighlock.scanners.strict.safetensors import safetensors
+from weighlock.scanners.strict.sentencepiece import sentencepiece
 from weighlock.scanners.strict.tensorflow import fingerprint, keras_metadata, tensorflow
 from weighlock.scanners.strict.torchscript import storage, torchscript
 
@@ -48,6 +50,9 @@ RULES: Mapping[str, Rule] = {
     "tensorflow index": checkpoint,
     "tensorflow fingerprint": fingerprint,
     "keras metadata": keras_metadata,
+    "coreml": coreml,
+    "coreml weights": weights,
+    "sentencepiece": sentencepiece,
     "npy": npy,
 }
 
