@@ -61,6 +61,7 @@ _SHORT_MAGIC = (
 )
 _TABLE_END = bytes.fromhex("57fb808b247547db")
 """The last bytes of a table file (LevelDB's format), in which TensorFlow keeps the index of a checkpoint."""
+_XML = re.compile(rb"\s*(?:<\?xml\s|<!DOCTYPE\s(?!html)|<(?:PMML|net|svg)[\s>])")
 _R_TEXT = re.compile(rb"A\n[23]\n\d{5,7}\n")
 
 CONTROL = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1b"))
@@ -175,6 +176,8 @@ def _text_format(head: bytes, size: int) -> str:
         return "lfs pointer"
     if _R_TEXT.match(head):
         return "r"
+    if _XML.match(head.removeprefix(codecs.BOM_UTF8)):
+        return "xml"
     return "json" if head.removeprefix(codecs.BOM_UTF8).lstrip()[:1] in {b"{", b"["} else "text"
 
 

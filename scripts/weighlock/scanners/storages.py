@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from weighlock.scanners import Blob
 from weighlock.scanners.reading import UnclearError
-from weighlock.scanners.strict.checkpoint import read
+from weighlock.scanners.strict.checkpoint import Index, read
 from weighlock.scanners.strict.notes import Notes
 from weighlock.scanners.strict.onnx import external
+from weighlock.scanners.strict.xml import constants
 
 ALIGNMENT = 64 * 1024  # bytes of zeros that may stand between two tensors
 
@@ -39,18 +40,25 @@ def settled(blobs: Sequence[Blob]) -> list[Blob]:
 
 
 def _spans(blob: Blob) -> Iterator[Span]:
-    if blob.format not in {"tensorflow index", "onnx"}:
-        return
+    stem = posixpath.splitext(blob.path)[0]
     try:
         with blob.open() as stream:
-            if blob.format == "onnx":
-                yield from external(blob, stream, Notes())
-                return
-            index = read(stream, blob.size)
+            match blob.format:
+                case "onnx":
+                    yield from external(blob, stream, Notes())
+                case "xml":
+                    yield from ((f"{stem}.bin", start, length) for start, length in constants(stream))
+                case "tensorflow index":
+                    yield from _shards(stem, read(stream, blob.size))
+                case _:
+                    pass
     except UnclearError:
         return  # it is told where the file itself is judged
+
+
+def _shards(stem: str, index: Index) -> Iterator[Span]:
     for number, spans in index.spans.items():
-        name = f"{posixpath.splitext(blob.path)[0]}.data-{number:05d}-of-{index.shards:05d}"
+        name = f"{stem}.data-{number:05d}-of-{index.shards:05d}"
         yield from ((name, start, length) for start, length in spans)
 
 

@@ -27,6 +27,7 @@ from weighlock.scanners.strict.safetensors import safetensors
 from weighlock.scanners.strict.sentencepiece import sentencepiece
 from weighlock.scanners.strict.tensorflow import fingerprint, keras_metadata, tensorflow
 from weighlock.scanners.strict.torchscript import storage, torchscript
+from weighlock.scanners.strict.xml import xml
 
 NAME = "strict"
 
@@ -53,6 +54,7 @@ RULES: Mapping[str, Rule] = {
     "coreml": coreml,
     "coreml weights": weights,
     "sentencepiece": sentencepiece,
+    "xml": xml,
     "npy": npy,
 }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from weighlock.scanners import Blob, Severity
 from weighlock.scanners.strict.notes import Notes
 
-_TEXT = frozenset({"text", "json", "torchscript code"})
+_TEXT = frozenset({"text", "json", "xml", "torchscript code"})
 _CLAIMS: dict[str, frozenset[str]] = {
     **dict.fromkeys(
         (".json", ".txt", ".md", ".yaml", ".yml", ".csv", ".toml", ".ini", ".cfg", ".py", ".jinja", ".xml"), _TEXT
