@@ -19,6 +19,7 @@ from weighlock.scanners.strict import images, text
 from weighlock.scanners.strict.checkpoint import checkpoint
 from weighlock.scanners.strict.claims import claim
 from weighlock.scanners.strict.coreml import coreml, weights
+from weighlock.scanners.strict.gguf import gguf
 from weighlock.scanners.strict.notes import Notes, Rule
 from weighlock.scanners.strict.npy import npy
 from weighlock.scanners.strict.onnx import onnx
@@ -56,6 +57,7 @@ RULES: Mapping[str, Rule] = {
     "sentencepiece": sentencepiece,
     "xml": xml,
     "npy": npy,
+    "gguf": gguf,
 }
 
 
