@@ -58,6 +58,7 @@ _SHORT_MAGIC = (
     (re.compile(rb"\x80[\x00-\x05]"), "pickle"),
     (re.compile(rb"MZ"), "pe"),
     (re.compile(rb"B\n[\x02\x03]\0"), "r"),
+    (re.compile(rb"\{(?:L\0{7}|l\0{3}|I\0|[iU])[^\0][ -~]"), "ubjson"),
 )
 _TABLE_END = bytes.fromhex("57fb808b247547db")
 """The last bytes of a table file (LevelDB's format), in which TensorFlow keeps the index of a checkpoint."""

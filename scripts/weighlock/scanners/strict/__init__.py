@@ -24,10 +24,12 @@ from weighlock.scanners.strict.notes import Notes, Rule
 from weighlock.scanners.strict.npy import npy
 from weighlock.scanners.strict.onnx import onnx
 from weighlock.scanners.strict.pickle import pickle
+from weighlock.scanners.strict.r import r
 from weighlock.scanners.strict.safetensors import safetensors
 from weighlock.scanners.strict.sentencepiece import sentencepiece
 from weighlock.scanners.strict.tensorflow import fingerprint, keras_metadata, tensorflow
 from weighlock.scanners.strict.torchscript import storage, torchscript
+from weighlock.scanners.strict.ubjson import ubjson
 from weighlock.scanners.strict.xml import xml
 
 NAME = "strict"
@@ -56,6 +58,8 @@ RULES: Mapping[str, Rule] = {
     "coreml weights": weights,
     "sentencepiece": sentencepiece,
     "xml": xml,
+    "r": r,
+    "ubjson": ubjson,
     "npy": npy,
     "gguf": gguf,
 }
