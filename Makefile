@@ -13,7 +13,7 @@ EXTRAS = scan audit package sign attest verify release
 ACTIONS = action.yml actions/*/action.yml
 WORKFLOWS = .github/workflows/*.yml examples/*/.github/workflows/*.yml
 
-.PHONY: help dev python oracles system demo test lint docs lock bench conformance clean
+.PHONY: help dev python oracles system demo test lint docs lock bench scorecard conformance clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z]*\):.*## /  \1\t/p' Makefile | expand -t 16
@@ -61,6 +61,9 @@ lock: dev  ## resolve requirements/*.txt anew; UPGRADE=--upgrade takes newer ver
 
 bench:  ## measure (there is nothing to measure with yet)
 	@echo "There are no benchmarks yet." >&2; exit 1
+
+scorecard: dev  ## compare scanners on hostile and honest files, write docs/scorecard.md, raise the tests' floors
+	@PYTHONPATH=tests:tools .venv/bin/python tools/scorecard.py
 
 conformance: dev system  ## let cosign, oras, modctl, crane and zot judge what we write; needs Go
 	@.ci/conformance

@@ -29,10 +29,22 @@ OPERATIONS = {
 }
 
 
+PLACE = "file:///outside"
+ATTRIBUTES = {
+    "PrintV2": ("output_stream", field(2, PLACE)),
+    "DebugIdentityV2": ("debug_urls", field(1, field(2, PLACE))),
+    "DebugIdentityV3": ("debug_urls", field(1, field(2, PLACE))),
+    "LoadLibrary": ("library_filename", field(2, "outside.so")),
+}
+"""Without these the operations stay inside."""
+
+
 def node(operation: str, name: str = "n") -> bytes:
     """Return a NodeDef."""
-    value = field(5, field(1, "dtype") + field(2, field(6, 1)))
-    return field(1, name) + field(2, operation) + field(3, "input") + value
+    kind = field(5, field(1, "dtype") + field(2, field(6, 1)))
+    key, value = ATTRIBUTES.get(operation, ("", b""))
+    more = field(5, field(1, key) + field(2, value)) if key else b""
+    return field(1, name) + field(2, operation) + field(3, "input") + kind + more
 
 
 def in_graph(operation: str) -> bytes:

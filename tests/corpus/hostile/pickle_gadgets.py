@@ -25,9 +25,7 @@ cProfile.runctx
 cgitb.lookup
 code:InteractiveInterpreter.runcode
 code:InteractiveConsole.push
-codeop.compile_command
 compileall.compile_file
-concurrent.futures.process.ProcessPoolExecutor
 dataclasses.make_dataclass
 doctest.debug_script
 doctest.run_docstring_examples
@@ -57,16 +55,13 @@ pydoc.locate
 pydoc.pipepager
 pydoc.tempfilepager
 rlcompleter:Completer.global_matches
-sched.scheduler
 setuptools._distutils.spawn.spawn
 distutils.spawn.spawn
 distutils.core.run_setup
 site.execsitecustomize
-symtable.symtable
 tabnanny.check
 test.support.script_helper.assert_python_ok
 test.support.script_helper.spawn_python
-threading.Timer
 timeit.timeit
 timeit.main
 trace:Trace.run
@@ -75,7 +70,6 @@ typing.get_type_hints
 inspect.get_annotations
 unittest.main
 venv.create
-xmlrpc.client.ServerProxy
 wsgiref.simple_server.make_server
 zipapp.create_archive
 zipimport.zipimporter
@@ -119,35 +113,26 @@ torch._ops.load_library
 torch.classes.load_library
 torch.compile
 tensorflow.python.ops.script_ops.py_func
-keras.layers.Lambda
 keras.src.saving.serialization_lib.deserialize_keras_object
 mlflow.projects.run
 mlflow.pyfunc.load_model
 transformers.dynamic_module_utils.get_class_from_dynamic_module
 transformers.pipelines.pipeline
 IPython.utils._process_posix.system
-jinja2.sandbox.ImmutableSandboxedEnvironment
 mako.template.Template
-nose.tools.nontrivial.raises
-paramiko.client.SSHClient
 psutil.Popen
 pexpect.spawn
-sh.Command
-cffi.api.FFI
 numba.core.serialize._unpickle__CustomPickled
 ray.cloudpickle.loads
 apache_beam.internal.pickler.loads
 dask.utils.apply
 fsspec.open
-sqlalchemy.create_engine
 django.core.management.call_command
 flask.cli.run_command
 celery.bin.celery.main
 twisted.internet.utils.getProcessOutput
 """
 READS_OR_WRITES = """
-configparser.ConfigParser
-csv.reader
 dbm.dumb.open
 distutils.file_util.write_file
 distutils.file_util.copy_file
@@ -157,7 +142,6 @@ glob.glob
 gzip.open
 bz2.open
 lzma.open
-json.load
 linecache.getline
 logging.FileHandler
 logging.config.dictConfig
@@ -171,7 +155,6 @@ numpy.loadtxt
 numpy.savetxt
 pandas.read_csv
 pandas.io.sql.read_sql
-pathlib.Path
 plistlib.load
 shelve.open
 sqlite3.connect
@@ -193,10 +176,8 @@ http.server.HTTPServer
 logging.config.listen
 logging.handlers.HTTPHandler
 multiprocessing.connection.Client
-multiprocessing.managers.BaseManager
 nntplib.NNTP
 poplib.POP3
-selectors.DefaultSelector
 smtpd.SMTPServer
 socketserver.TCPServer
 ssl.get_server_certificate
@@ -204,8 +185,6 @@ torch.hub.download_url_to_file
 torch.hub.load_state_dict_from_url
 huggingface_hub.hf_hub_download
 transformers.utils.hub.cached_file
-boto3.client
-urllib3.PoolManager
 """
 
 

@@ -82,7 +82,7 @@ CALLS: tuple[tuple[str, str, tuple[Any, ...]], ...] = (
     ("io", "open", ("no-such-file",)),
     ("codecs", "open", ("no-such-file",)),
     ("pathlib", "Path.write_text", ("a",)),
-    ("tempfile", "mktemp", ()),
+    ("tempfile", "mkstemp", ()),
     ("sys", "exit", (0,)),
     ("signal", "raise_signal", (0,)),
 )
