@@ -35,11 +35,12 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file that the walk found: its name in the model, and where its content is (a link is resolved already)."""
+    """A file that the walk found: its name in the model, where its content is (a link is resolved already), its size now."""
 
     path: str
     source: Path
     executable: bool
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +198,7 @@ def _entry(source: Path, path: str) -> Entry:
         raise _unreadable(path, error) from None
     if not stat.S_ISREG(status.st_mode):
         raise InputError(f"'{printable(path)}' is neither a file nor a folder", remedy="Move it out of the model.")
-    return Entry(path, source, bool(status.st_mode & 0o100))
+    return Entry(path, source, bool(status.st_mode & 0o100), status.st_size)
 
 
 def _refuse_folded_twins(entries: list[Entry]) -> None:

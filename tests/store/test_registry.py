@@ -487,7 +487,7 @@ def test_a_blob_is_never_held_whole(fresh_repository: Callable[[], str]) -> None
     registry = open_store(Target.parse(fresh_repository()), environ={})
     tracemalloc.start()
     try:
-        registry.push_blob(descriptor, lambda: Zeros(size))  # type: ignore[arg-type, return-value]
+        registry.push_blob(descriptor, lambda: Zeros(size))
         for _ in registry.blob(descriptor):
             pass
         peak = tracemalloc.get_traced_memory()[1]

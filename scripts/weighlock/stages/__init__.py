@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from weighlock.jsonio import Json
 from weighlock.predicates import Build
+from weighlock.store.progress import Display
 
 PASSWORD_VARIABLE = "WEIGHLOCK_KEY_PASSWORD"  # noqa: S105 - the name, not the password
 
@@ -25,6 +26,8 @@ class Context:
     environ: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     say: Callable[[str], None] = lambda _words: None
     """Takes one line of progress, printable text only."""
+    live: Callable[[str], None] | None = None
+    """Takes the words that replace the last line of a terminal; None where there is no terminal."""
     build: Build | None = None
     """What the CI says of this run; None on a laptop, where the local git commit is asked."""
 
@@ -32,6 +35,11 @@ class Context:
     def password(self) -> str | None:
         """Return the key's password, None where there is none."""
         return self.environ.get(PASSWORD_VARIABLE) or None
+
+    @property
+    def display(self) -> Display:
+        """Return where the progress of transfers goes."""
+        return Display(self.say, self.live)
 
 
 @dataclass(frozen=True, slots=True)

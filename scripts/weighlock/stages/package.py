@@ -5,19 +5,22 @@ The tag comes last, when all evidence is there and verified: `release` sets it, 
 
 from __future__ import annotations
 
+import io
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from weighlock.errors import InputError
-from weighlock.evidence import push_bytes
 from weighlock.formats import Format, Package
 from weighlock.formats.modelpack import ModelPack
 from weighlock.jsonio import Json
-from weighlock.model import Model, walk, weigh
+from weighlock.model import Entry, Model, ModelFile, walk, weigh
 from weighlock.oci import Descriptor
 from weighlock.stages import Context, Problem, option, output
-from weighlock.store import Store
+from weighlock.store import Opener, Store
+from weighlock.store.parallel import Job, Meter, Streams, run_all
+from weighlock.store.sending import send
 from weighlock.store.targets import Target, open_store
 from weighlock.text import counted, size
 
@@ -70,7 +73,7 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     model = weigh_model(inputs.path)
     package = build(model, context)
     if not inputs.dry_run:
-        push(store, package, context.say)
+        push(store, package, context)
         if target.tag:
             context.say(f"tag '{target.tag}' not set: it comes last, with 'release' or 'verify --tag'")
     return Outputs(
@@ -84,8 +87,10 @@ def run(inputs: Inputs, context: Context) -> Outputs:
 
 
 def weigh_model(path: Path) -> Model:
-    """Read every file of the model once."""
-    return Model(path.resolve().name, tuple(weigh(entry) for entry in walk(path)))
+    """Read every file of the model once, one on each processor."""
+    processors = min(os.cpu_count() or 1, 8)
+    jobs = [_weighing(entry) for entry in walk(path)]
+    return Model(path.resolve().name, tuple(run_all(jobs, streams=Streams(processors, 1, processors))))
 
 
 def build(model: Model, context: Context, name: str = "modelpack") -> Package:
@@ -93,15 +98,32 @@ def build(model: Model, context: Context, name: str = "modelpack") -> Package:
     return FORMATS[name](_epoch(context.environ.get("SOURCE_DATE_EPOCH"))).package(model)
 
 
-def push(store: Store, package: Package, say: Callable[[str], None]) -> Descriptor:
+def push(store: Store, package: Package, context: Context) -> Descriptor:
     """Store blobs, config and then the manifest by digest; what is there already is not sent again."""
-    for descriptor, file in package.layers:
-        if store.push_blob(descriptor, file.open):
-            say(f"stored {descriptor.digest} ({size(descriptor.size)})")
-    push_bytes(store, package.manifest.config, package.config)
+    blobs: list[tuple[Descriptor, Opener]] = [(descriptor, file.open) for descriptor, file in package.layers]
+    blobs.append((package.manifest.config, lambda: io.BytesIO(package.config)))
+    for descriptor in send(store, blobs, context.display):
+        context.say(f"stored {descriptor.digest} ({size(descriptor.size)})")
     descriptor = store.push_manifest(package.raw)
-    say(f"stored the manifest {descriptor.digest} of {counted(len(package.layers), 'file')}")
+    context.say(f"stored the manifest {descriptor.digest} of {counted(len(package.layers), 'file')}")
     return descriptor
+
+
+def _weighing(entry: Entry) -> Job[ModelFile]:
+    def run(meter: Meter) -> ModelFile:
+        return weigh(entry, [_Counting(meter)])
+
+    return Job(entry.size, run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """A sink that only counts."""
+
+    meter: Meter
+
+    def feed(self, chunk: bytes) -> None:
+        self.meter.add(len(chunk))
 
 
 def _epoch(text: str | None) -> int | None:

@@ -132,7 +132,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     if not gate.green:
         return Outputs(scanned, audited, (), 0, moved=False, verdict="fail", digest="", reference="", tag="")
     artifact = package.build(gate.model, context)
-    subject = package.push(place, artifact, context.say)
+    subject = package.push(place, artifact, context)
     build = context.build or source.local(inputs.path, gate.model)
     wanted = _statements(target, gate, subject, build, started)
     added = _attach(place, subject, wanted, signing, context.say)

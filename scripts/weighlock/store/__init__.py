@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 from weighlock import jsonio
 from weighlock.errors import IntegrityError, MalformedError
@@ -18,11 +18,24 @@ from weighlock.oci import MANIFEST, Descriptor, Digest, Manifest
 CHUNK = 1024 * 1024  # bytes a read; large enough that hashing releases the GIL for long
 
 
+class Readable(Protocol):
+    """Bytes to read from first to last; a file opened in binary mode is one."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+Opener = Callable[[], Readable]
+
+
 class Store(Protocol):
     """A place for one repository's artifacts.
 
     Errors: `NotFoundError` for what is not there, `IntegrityError` for bytes that do not match their digest or size,
-    `StoreError` where the place itself fails.
+    `StoreError` where the place itself fails. Blobs may be read and stored from several threads at once.
     """
 
     @property
@@ -44,7 +57,7 @@ class Store(Protocol):
     def examine(self, descriptor: Descriptor) -> str:
         """Check that the blob is there as described, as thoroughly as is cheap here; return in words what was checked."""
 
-    def push_blob(self, descriptor: Descriptor, source: Callable[[], BinaryIO]) -> bool:
+    def push_blob(self, descriptor: Descriptor, source: Opener) -> bool:
         """Store a blob read from `source()` (opened again for each attempt); return False if it was there already."""
 
     def push_manifest(self, raw: bytes) -> Descriptor:
@@ -109,7 +122,7 @@ def read(store: Store, descriptor: Descriptor, limit: int) -> bytes:
     return b"".join(store.blob(descriptor))
 
 
-def chunks(stream: BinaryIO) -> Iterator[bytes]:
+def chunks(stream: Readable) -> Iterator[bytes]:
     """Yield the rest of `stream` in pieces of `CHUNK` bytes."""
     while piece := stream.read(CHUNK):
         yield piece

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 from weighlock.errors import IntegrityError, MalformedError, NotFoundError
 from weighlock.oci import MANIFEST, MANIFEST_LIMIT, REF_NAME, Descriptor, Digest, Manifest
-from weighlock.store import chunks, describe, hanging, verified
+from weighlock.store import Opener, chunks, describe, hanging, verified
 from weighlock.store.folder import Folder
 
 _log = logging.getLogger(__name__)
@@ -60,11 +60,11 @@ class Layout:
             pass
         return "every byte digested"
 
-    def push_blob(self, descriptor: Descriptor, source: Callable[[], BinaryIO]) -> bool:
+    def push_blob(self, descriptor: Descriptor, source: Opener) -> bool:
         """Store a blob; one that is there and damaged is replaced."""
         if self._is_whole(descriptor):
             return False
-        with source() as stream:
+        with closing(source()) as stream:
             self._folder.write(descriptor.digest, verified(chunks(stream), descriptor, "what was to be stored"))
         return True
 

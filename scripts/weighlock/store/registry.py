@@ -5,15 +5,15 @@ Blobs are streamed and digested on the way in both directions; no blob is ever h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from typing import BinaryIO
 from urllib.parse import urlencode
 
 from weighlock import jsonio
 from weighlock.errors import IntegrityError, MalformedError, NotFoundError, StoreError
 from weighlock.oci import MANIFEST_LIMIT, Descriptor, Digest
-from weighlock.store import chunks, credentials, describe, hanging, verified
+from weighlock.store import Opener, chunks, credentials, describe, hanging, verified
 from weighlock.store.auth import PUSH, Authorizer
 from weighlock.store.client import Call, Client, Reply
 from weighlock.store.referrers import ACCEPT, Referrers
@@ -71,7 +71,7 @@ class Registry:
             raise NotFoundError(f"{self.name} does not hold {descriptor.digest}")
         return "present, with the size described"
 
-    def push_blob(self, descriptor: Descriptor, source: Callable[[], BinaryIO]) -> bool:
+    def push_blob(self, descriptor: Descriptor, source: Opener) -> bool:
         """Send a blob in one piece, unless it is there; before another attempt it is looked for again."""
         attempts = self._client.attempts()
         sent = False
@@ -149,14 +149,18 @@ class Registry:
             )
         return True
 
-    def _upload(self, descriptor: Descriptor, source: Callable[[], BinaryIO]) -> None:
+    def _upload(self, descriptor: Descriptor, source: Opener) -> None:
         what = f"storing {descriptor.digest}"
         begun = self._client.once(Call(what, "POST", self._client.url("blobs/uploads/"), PUSH, body=lambda: b""))
         if not begun.location:
             raise StoreError(f"{self.name}: {what} failed: the registry did not say where to send it")
         url = begun.location + ("&" if "?" in begun.location else "?") + urlencode({"digest": str(descriptor.digest)})
         headers = {"Content-Type": "application/octet-stream"}
-        self._client.once(Call(what, "PUT", url, PUSH, headers, lambda: _Content(descriptor, source)))
+        content = _Content(descriptor, source)
+        # A body of no bytes would go out with a chunked encoding, which some registries refuse.
+        self._client.once(
+            Call(what, "PUT", url, PUSH, headers, lambda: content if descriptor.size else b"".join(content))
+        )
 
     def _download(self, descriptor: Descriptor) -> Iterator[bytes]:
         attempts = self._client.attempts()
@@ -192,7 +196,7 @@ class _Content:
     """A blob on its way out: opened when it is sent, digested as it is sent."""
 
     descriptor: Descriptor
-    source: Callable[[], BinaryIO]
+    source: Opener
 
     def __len__(self) -> int:
         return self.descriptor.size
@@ -200,7 +204,7 @@ class _Content:
     def __iter__(self) -> Iterator[bytes]:
         # An OSError from here would look like one of the connection's, and be tried again.
         try:
-            with self.source() as stream:
+            with closing(self.source()) as stream:
                 yield from verified(chunks(stream), self.descriptor, "what was to be sent")
         except OSError as error:
             raise StoreError(
