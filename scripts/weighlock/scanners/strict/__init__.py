@@ -28,6 +28,7 @@ from weighlock.scanners.strict.r import r
 from weighlock.scanners.strict.safetensors import safetensors
 from weighlock.scanners.strict.sentencepiece import sentencepiece
 from weighlock.scanners.strict.tensorflow import fingerprint, keras_metadata, tensorflow
+from weighlock.scanners.strict.tflite import tflite
 from weighlock.scanners.strict.torchscript import storage, torchscript
 from weighlock.scanners.strict.ubjson import ubjson
 from weighlock.scanners.strict.xml import xml
@@ -54,6 +55,7 @@ RULES: Mapping[str, Rule] = {
     "tensorflow index": checkpoint,
     "tensorflow fingerprint": fingerprint,
     "keras metadata": keras_metadata,
+    "tflite": tflite,
     "coreml": coreml,
     "coreml weights": weights,
     "sentencepiece": sentencepiece,

@@ -66,7 +66,7 @@ def configuration(raw: bytes, notes: Notes) -> None:
 
 
 @functools.cache
-def _groups() -> tuple[frozenset[str], Mapping[str, str]]:
+def operations() -> tuple[frozenset[str], Mapping[str, str]]:
     """Return the operations that only compute, and those that reach outside with what they do."""
     document = data("tensorflow_ops")
     outside = {name: what for what, group in document["reaches outside"].items() for name in group}
@@ -125,7 +125,7 @@ def _judge(found: list[Graph], objects: _Objects, notes: Notes) -> None:
 
 
 def _operation(name: str, own: set[str], notes: Notes) -> None:
-    computes, outside = _groups()
+    computes, outside = operations()
     if name in outside:
         notes.find("tensorflow.operation", Severity.CRITICAL, f"the operation {name} {outside[name]}")
     elif name not in computes and name not in own and name not in tensorflow_paths.SINKS and name != "PrintV2":
