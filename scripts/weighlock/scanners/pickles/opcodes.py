@@ -8,31 +8,47 @@ stream that any of them would run must not pass for text. Where they differ on f
 
 from __future__ import annotations
 
-import codecs
-import os
 import pickletools  # the table of opcodes only
+import struct
 from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO
 
-from weighlock.scanners.reading import LimitError, UnclearError
+from weighlock.scanners.pickles import literals
+from weighlock.scanners.pickles.literals import LONG
+from weighlock.scanners.pickles.window import LITERAL, Window
+from weighlock.scanners.reading import UnclearError
 
-LITERAL = 4096  # bytes of a string that is kept
-LONGEST = 1 << 40  # bytes; seeking further fails in ways of its own
-LONG = object()
+__all__ = ["LITERAL", "LONG", "Operation", "Operations"]
+
+HIGHEST = 5  # protocol
 Operation = tuple[str, Any, int]  # opcode's name, argument, offset in bytes
 
-_WIDTHS = {
-    **dict.fromkeys(("BININT1", "BINGET", "BINPUT", "EXT1", "PROTO"), 1),
-    **dict.fromkeys(("BININT2", "EXT2"), 2),
-    **dict.fromkeys(("BININT", "LONG_BINGET", "LONG_BINPUT", "EXT4"), 4),
-    "FRAME": 8,
+_NUMBERS = {
+    **dict.fromkeys(("BININT1", "BINGET", "BINPUT", "EXT1", "PROTO"), "<B"),
+    **dict.fromkeys(("BININT2", "EXT2"), "<H"),
+    **dict.fromkeys(("BININT", "EXT4"), "<i"),
+    **dict.fromkeys(("LONG_BINGET", "LONG_BINPUT"), "<I"),
 }
-_SIGNED = frozenset({"BININT", "EXT4"})
-_TABLE = {
-    code.code.encode("latin-1"): (code.name, _WIDTHS.get(code.name, 0), code.name in _SIGNED)
-    for code in pickletools.opcodes
-}
-"""Opcode to its name, the width in bytes of its argument where that is a number, and whether it is signed."""
+_ALONE = frozenset({"STOP", "FRAME", "BUILD", "PROTO"})
+"""Operations that are checked apart, or behind which bytes may stand that are no operation."""
+_SLOW = -1  # instead of a width
+
+Row = tuple[str, int, Callable[[bytes, int], tuple[Any, ...]] | None]
+
+
+def _row(code: pickletools.OpcodeInfo) -> Row:
+    """Return the name, the argument's width in bytes where it is fixed, and what reads the argument if anything asks for it."""
+    if code.name in _NUMBERS and code.name not in _ALONE:
+        number = struct.Struct(_NUMBERS[code.name])
+        return code.name, number.size, number.unpack_from
+    if code.name == "BINFLOAT":
+        return code.name, 8, None
+    return code.name, _SLOW if code.arg or code.name in _ALONE else 0, None
+
+
+_ROWS: list[Row] = [("", _SLOW, None)] * 256
+for _code in pickletools.opcodes:
+    _ROWS[ord(_code.code)] = _row(_code)
 
 
 class Operations:
@@ -40,154 +56,120 @@ class Operations:
 
     def __init__(self, stream: BinaryIO, start: int = 0) -> None:
         """Read `stream` from its current position, which is called `start` in offsets."""
-        self._stream = stream
-        self.position = start
+        self._window = Window(stream, start)
         self._frame_end: int | None = None
         self._arguments = self._readers()
 
+    @property
+    def position(self) -> int:
+        """Return the offset of the next byte; while a stream is read, of the one behind the last string or BUILD."""
+        return self._window.position
+
     def at_end(self) -> bool:
         """Tell whether no byte is left."""
-        byte = self._stream.read(1)
-        self._stream.seek(-len(byte), os.SEEK_CUR)
-        return not byte
+        return self._window.at_end()
+
+    def take(self, count: int) -> bytes:
+        """Return bytes that stand between or behind operations: after STOP, or after BUILD as joblib's arrays do."""
+        self._between()
+        return self._window.take(count)
+
+    def skip(self, count: int) -> None:
+        """Pass over bytes that stand between or behind operations; `UnclearError` where they are not there."""
+        self._between()
+        self._window.skip(count)
+
+    def _between(self) -> None:
+        if self._frame_end is not None:
+            raise UnclearError(f"data inside a frame, at byte {self.position}")
 
     def stream(self) -> Iterator[Operation]:
         """Yield operations up to STOP; `UnclearError` for what no unpickler, or not every one, would read like this."""
         self._frame_end = None
-        read = self._stream.read
+        window, rows = self._window, _ROWS
+        data, base, at, safe, end = window.view(0)
         name = ""
         while name != "STOP":
-            offset = self.position
-            code = read(1)
-            if code not in _TABLE:
-                raise UnclearError(f"byte {offset} is no pickle opcode" if code else "a pickle without STOP")
-            name, width, signed = _TABLE[code]
-            self.position = offset + 1
+            if at > safe:
+                window.at = at
+                data, base, at, safe, end = window.view(self._frame_end)
+            if at >= len(data):
+                raise UnclearError("a pickle without STOP")
+            offset = base + at
+            name, width, read = rows[data[at]]
             argument: Any = None
-            if width:
-                argument = int.from_bytes(self._take(width), "little", signed=signed)
-            elif name in self._arguments:
-                argument = self._arguments[name]()
-            if self._frame_end is not None or name == "FRAME":
-                self._check_frame(name, argument, offset)
-            yield name, argument, offset
+            if width >= 0:
+                at += 1 + width
+                if at > len(data):
+                    raise UnclearError(f"the operation at byte {offset} is cut short")
+                if read:
+                    argument = read(data, at - width)[0]
+                if at >= end:
+                    end = self._frame_ends(base + at, offset)
+                yield name, argument, offset
+            else:
+                window.at = at + 1
+                argument = self._apart(name, offset)
+                yield name, argument, offset
+                data, base, at, safe, end = window.view(self._frame_end)
+
+    def _apart(self, name: str, offset: int) -> Any:
+        """Read the argument of an operation that has no fixed width, or that is checked on its own."""
+        if not name:
+            raise UnclearError(f"byte {offset} is no pickle opcode")
+        reader = self._arguments.get(name)
+        inside = self._frame_end is not None
+        argument = reader() if reader else None
+        if self._frame_end is not None and (inside or name == "STOP"):
+            self._frame_ends(self.position, offset)
+        if name == "STOP" and self._frame_end is not None:
+            raise UnclearError("the last frame is longer than the pickle")
+        return argument
+
+    def _frame_ends(self, position: int, offset: int) -> int:
+        """Close the frame if it ends here."""
+        if self._frame_end is not None and position > self._frame_end:
+            raise UnclearError(f"the operation at byte {offset} crosses the end of its frame")
+        if self._frame_end == position:
+            self._frame_end = None
+        return Window.NEVER
+
+    def _frame(self) -> None:
+        length = self._window.number(8)
+        if self._frame_end is not None:
+            raise UnclearError(f"a frame inside a frame at byte {self.position - 9}")
+        self._frame_end = self.position + length if length else None
+
+    def _protocol(self) -> int:
+        number = self._window.number(1)
+        if number > HIGHEST:
+            raise UnclearError(f"pickle protocol {number}, which no unpickler knows")
+        return number
 
     def _readers(self) -> dict[str, Callable[[], Any]]:
+        line, counted = self._window.line, self._window.counted
         return {
-            "INT": lambda: _decimal(self._line()),
-            "LONG": lambda: _decimal(self._line()),
-            "FLOAT": lambda: _float(self._line()),
-            "STRING": lambda: _quoted(self._line()),
-            "UNICODE": lambda: _text(self._line(), "raw-unicode-escape"),
-            "GLOBAL": lambda: (_text(self._line()), _text(self._line())),
-            "INST": lambda: (_text(self._line()), _text(self._line())),
-            "PERSID": lambda: _text(self._line(), "latin-1"),
-            "GET": lambda: _decimal(self._line()),
-            "PUT": lambda: _decimal(self._line()),
-            "LONG1": lambda: _integer(self._counted(1)),
-            "LONG4": lambda: _integer(self._counted(4, signed=True)),
-            "BINFLOAT": lambda: self._take(8),
-            "BINSTRING": lambda: _text(self._counted(4, signed=True), "latin-1"),
-            "SHORT_BINSTRING": lambda: _text(self._counted(1), "latin-1"),
-            "BINBYTES": lambda: _raw(self._counted(4)),
-            "SHORT_BINBYTES": lambda: _raw(self._counted(1)),
-            "BINBYTES8": lambda: _raw(self._counted(8)),
-            "BYTEARRAY8": lambda: _raw(self._counted(8)),
-            "BINUNICODE": lambda: _text(self._counted(4), errors="surrogatepass"),
-            "SHORT_BINUNICODE": lambda: _text(self._counted(1), errors="surrogatepass"),
-            "BINUNICODE8": lambda: _text(self._counted(8), errors="surrogatepass"),
+            "FRAME": self._frame,
+            "PROTO": self._protocol,
+            "INT": lambda: literals.decimal(line()),
+            "LONG": lambda: literals.decimal(line()),
+            "FLOAT": lambda: literals.real(line()),
+            "STRING": lambda: literals.quoted(line()),
+            "UNICODE": lambda: literals.text(line(), "raw-unicode-escape"),
+            "GLOBAL": lambda: (literals.text(line()), literals.text(line())),
+            "INST": lambda: (literals.text(line()), literals.text(line())),
+            "PERSID": lambda: literals.text(line(), "latin-1"),
+            "GET": lambda: literals.decimal(line()),
+            "PUT": lambda: literals.decimal(line()),
+            "LONG1": lambda: literals.integer(counted(1)),
+            "LONG4": lambda: literals.integer(counted(4, signed=True)),
+            "BINSTRING": lambda: literals.text(counted(4, signed=True), "latin-1"),
+            "SHORT_BINSTRING": lambda: literals.text(counted(1), "latin-1"),
+            "BINBYTES": lambda: literals.raw(counted(4)),
+            "SHORT_BINBYTES": lambda: literals.raw(counted(1)),
+            "BINBYTES8": lambda: literals.raw(counted(8)),
+            "BYTEARRAY8": lambda: literals.raw(counted(8)),
+            "BINUNICODE": lambda: literals.text(counted(4), errors="surrogatepass"),
+            "SHORT_BINUNICODE": lambda: literals.text(counted(1), errors="surrogatepass"),
+            "BINUNICODE8": lambda: literals.text(counted(8), errors="surrogatepass"),
         }
-
-    def _check_frame(self, name: str, argument: Any, offset: int) -> None:
-        if self._frame_end is not None and self.position > self._frame_end:
-            raise UnclearError(f"the operation at byte {offset} crosses the end of its frame")
-        if name == "FRAME":
-            if self._frame_end is not None and offset < self._frame_end:
-                raise UnclearError(f"a frame inside a frame at byte {offset}")
-            self._frame_end = self.position + argument
-        elif name == "STOP" and self._frame_end is not None and self._frame_end > self.position:
-            raise UnclearError("the last frame is longer than the pickle")
-        if self._frame_end == self.position:
-            self._frame_end = None
-
-    def _take(self, count: int) -> bytes:
-        data = self._stream.read(count)
-        if len(data) != count:
-            raise UnclearError(f"the operation before byte {self.position} is cut short")
-        self.position += count
-        return data
-
-    def _line(self) -> bytes | None:
-        """Return a line without its last character, None for a long one; pickle.py takes the end of the file for one, too."""
-        start = self.position
-        part = b""
-        while not part.endswith(b"\n"):
-            part = self._stream.readline(LITERAL)
-            self.position += len(part)
-            if len(part) < LITERAL:
-                break
-        if self.position == start:
-            raise UnclearError(f"the line at byte {start} is missing")
-        return part[:-1] if self.position - start == len(part) else None
-
-    def _number(self, width: int, *, signed: bool = False) -> int:
-        return int.from_bytes(self._take(width), "little", signed=signed)
-
-    def _counted(self, width: int, *, signed: bool = False) -> bytes | None:
-        count = self._number(width, signed=signed)
-        if count < 0:
-            raise UnclearError(f"a negative length before byte {self.position}")
-        if count <= LITERAL:
-            return self._take(count)
-        if count > LONGEST:
-            raise LimitError(f"a string of {count} bytes before byte {self.position}")
-        self._stream.seek(count - 1, os.SEEK_CUR)
-        self.position += count - 1
-        self._take(1)
-        return None
-
-
-def _text(data: bytes | None, encoding: str = "utf-8", errors: str = "strict") -> Any:
-    if data is None:
-        return LONG
-    try:
-        return data.decode(encoding, errors)
-    except ValueError:
-        raise UnclearError("a string that is not what its opcode says") from None
-
-
-def _raw(data: bytes | None) -> Any:
-    return LONG if data is None else data
-
-
-def _integer(data: bytes | None) -> Any:
-    return LONG if data is None else int.from_bytes(data, "little", signed=True)
-
-
-def _decimal(line: bytes | None) -> Any:
-    if line is None:
-        return LONG
-    digits = line.strip().removesuffix(b"L")
-    try:
-        return int(digits, 10 if digits.isdigit() else 0)
-    except ValueError:
-        raise UnclearError("a number that is none") from None
-
-
-def _float(line: bytes | None) -> Any:
-    try:
-        return LONG if line is None else float(line)
-    except ValueError:
-        raise UnclearError("a float that is none") from None
-
-
-def _quoted(line: bytes | None) -> Any:
-    if line is None:
-        return LONG
-    line = line.strip()
-    if len(line) < 2 or line[:1] not in {b'"', b"'"} or line[-1:] != line[:1]:
-        raise UnclearError("a string without its quotes")
-    try:
-        return _text(codecs.escape_decode(line[1:-1])[0], "latin-1")  # as pickle.py does
-    except ValueError:
-        raise UnclearError("a string with a broken escape") from None
