@@ -1,11 +1,12 @@
 """Make the families ``numpy``, ``pandas`` and ``python``: arrays, tables and plain objects."""
 
-# mypy: disable-error-code="import-not-found,import-untyped"  (pandas is in an environment of its own)
+# mypy: disable-error-code="import-not-found,import-untyped"
+# (pandas is in an environment of its own)
 
 from __future__ import annotations
 
 import collections
-import datetime
+import datetime as dt
 import decimal
 import fractions
 import pickle
@@ -90,10 +91,10 @@ PLAIN: dict[str, Any] = {
         collections.defaultdict(list, {"a": [1]}),
     ],
     "times": [
-        datetime.date(2024, 2, 29),
-        datetime.datetime(2024, 2, 29, 12, tzinfo=datetime.timezone.utc),
-        datetime.timedelta(1, 2, 3),
-        datetime.time(3, 4),
+        dt.date(2024, 2, 29),
+        dt.datetime(2024, 2, 29, 12, tzinfo=dt.timezone.utc),
+        dt.timedelta(1, 2, 3),
+        dt.time(3, 4),
     ],
     "numbers": [decimal.Decimal("1.50"), fractions.Fraction(1, 3), uuid.UUID(int=5), range(3), slice(1, None)],
     "vocabulary": {f"token{i}": i for i in range(200)},

@@ -1,6 +1,7 @@
 """Make the families ``xgboost``, ``lightgbm`` and ``skops``: their own formats, and pickles of them."""
 
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call"  (these are in an environment of their own)
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call"
+# (these are in an environment of their own)
 
 from __future__ import annotations
 

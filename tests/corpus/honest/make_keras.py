@@ -1,6 +1,7 @@
 """Make the families ``keras`` and ``hdf5``: whole models, weights alone, and data in HDF5. Run with KERAS_BACKEND=torch."""
 
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call"  (keras is in an environment of its own)
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call"
+# (keras is in an environment of its own)
 
 from __future__ import annotations
 
@@ -19,7 +20,13 @@ keras.utils.set_random_seed(0)
 MODELS: dict[str, Any] = {
     "dense": lambda: keras.Sequential([keras.Input((4,)), layers.Dense(3, "relu"), layers.Dense(1)]),
     "normalised": lambda: keras.Sequential(
-        [keras.Input((4,)), layers.Dense(3), layers.BatchNormalization(), layers.Dropout(0.5), layers.Dense(2, "softmax")]
+        [
+            keras.Input((4,)),
+            layers.Dense(3),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(2, "softmax"),
+        ]
     ),
     "convolution": lambda: keras.Sequential(
         [keras.Input((6, 6, 1)), layers.Conv2D(2, 3), layers.MaxPooling2D(), layers.Flatten(), layers.Dense(2)]
@@ -74,5 +81,9 @@ def hdf5() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    make("keras", {f"{name}.keras": partial(saved, value) for name, value in ALL.items()}, ["keras", "torch", "h5py", "numpy"])
+    make(
+        "keras",
+        {f"{name}.keras": partial(saved, value) for name, value in ALL.items()},
+        ["keras", "torch", "h5py", "numpy"],
+    )
     make("hdf5", hdf5(), ["keras", "torch", "h5py", "numpy"])

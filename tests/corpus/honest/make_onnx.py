@@ -1,6 +1,7 @@
 """Make the families ``onnx``, ``gguf`` and ``safetensors``: graphs and tensors in formats without code."""
 
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return"  (these are in an environment of their own)
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,no-any-return"
+# (these are in an environment of their own)
 
 from __future__ import annotations
 
@@ -50,7 +51,9 @@ def linear() -> Any:
 
 def convolution() -> Any:
     node = helper.make_node("Conv", ["x", "w"], ["y"], kernel_shape=[2, 2], pads=[0, 0, 0, 0], auto_pad="NOTSET")
-    return model([node], {"w": rows.random((1, 1, 2, 2)).astype("f4")}, [value("x", 1, 1, 4, 4)], [value("y", 1, 1, 3, 3)])
+    return model(
+        [node], {"w": rows.random((1, 1, 2, 2)).astype("f4")}, [value("x", 1, 1, 4, 4)], [value("y", 1, 1, 3, 3)]
+    )
 
 
 def branching() -> Any:

@@ -1,6 +1,7 @@
 """Make the families ``sklearn`` and ``joblib``: fitted estimators, as pickles and as joblib files."""
 
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call"  (these are in an environment of their own)
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call"
+# (these are in an environment of their own)
 
 from __future__ import annotations
 
@@ -190,16 +191,12 @@ ESTIMATORS: dict[str, Callable[[], Any]] = {
     ),
     "grid-search": lambda: fitted(model_selection.GridSearchCV(svm.SVC(), {"C": [0.5, 1.0]}, cv=2)),
     "grid-search-scored": lambda: fitted(
-        model_selection.GridSearchCV(
-            linear_model.Ridge(), {"alpha": [1.0]}, cv=model_selection.KFold(2), scoring="r2"
-        ),
+        model_selection.GridSearchCV(linear_model.Ridge(), {"alpha": [1.0]}, cv=model_selection.KFold(2), scoring="r2"),
         X,
         z,
     ),
     "random-search": lambda: fitted(
-        model_selection.RandomizedSearchCV(
-            linear_model.Ridge(), {"alpha": [0.1, 1.0]}, n_iter=2, cv=2, random_state=0
-        ),
+        model_selection.RandomizedSearchCV(linear_model.Ridge(), {"alpha": [0.1, 1.0]}, n_iter=2, cv=2, random_state=0),
         X,
         z,
     ),

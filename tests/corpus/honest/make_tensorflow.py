@@ -1,6 +1,7 @@
 """Make the families ``savedmodel`` and ``tflite``: graphs as TensorFlow saves them."""
 
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,misc,untyped-decorator"  (TensorFlow is in an environment of its own)
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,misc,untyped-decorator"
+# (TensorFlow is in an environment of its own)
 
 from __future__ import annotations
 

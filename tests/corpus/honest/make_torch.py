@@ -1,6 +1,7 @@
 """Make the families ``torch``, ``torch-modules`` and ``torchscript``: what torch saves, each kind of it small."""
 
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,misc,no-any-return"  (torch is in an environment of its own)
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,misc,no-any-return"
+# (torch is in an environment of its own)
 
 from __future__ import annotations
 

@@ -10,8 +10,9 @@ from __future__ import annotations
 from typing import BinaryIO
 
 from weighlock.scanners.pickles.globals import Grade, grade
-from weighlock.scanners.pickles.machine import Event, Machine, Thing
+from weighlock.scanners.pickles.machine import Event, Machine
 from weighlock.scanners.pickles.opcodes import Operations
+from weighlock.scanners.pickles.things import Thing
 from weighlock.scanners.reading import LimitError, UnclearError
 
 
@@ -40,7 +41,7 @@ class _Witness:
         self.dangerous = False
 
     def note(self, event: Event) -> None:
-        if event.what in {"call", "build"} and isinstance(event.target, Thing):
+        if event.what in {"call", "new", "build"} and isinstance(event.target, Thing):
             raise _CallError
         if event.what == "global" and grade(event.target.module, event.target.name, "pickle") is Grade.DANGEROUS:
             self.dangerous = True

@@ -10,24 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from weighlock.scanners.pickles import arrays
+from weighlock.scanners.pickles.globals import use
 from weighlock.scanners.pickles.opcodes import Operations
+from weighlock.scanners.pickles.profiles import Use
+from weighlock.scanners.pickles.things import NONE, OPAQUE, Thing
 from weighlock.scanners.reading import LimitError, UnclearError
 
 OPERATIONS = 5_000_000  # a stream with more of them is not understood; about ten seconds here
+NESTING = 8  # arrays of objects that hold arrays of objects
 MEMO = 10_000_000  # largest memo index; CPython's memo is an array of that length
-
-OPAQUE = object()  # a scalar, bytes, or anything else that no rule asks about
-
-
-@dataclass(slots=True, eq=False)
-class Thing:
-    """A placeholder: a ``global``, an ``instance`` that a call made, a ``list``, ``dict``, ``set`` or ``persistent``."""
-
-    kind: str
-    module: str = ""
-    name: str = ""
-    special: tuple[str, ...] = ()
-    """Of a dict: its keys that are names with a meaning to Python (``__class__``), at most a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +35,17 @@ class Event:
 class Machine:
     """Runs one stream after the other; every event goes to `note`, which returns what a persistent id stands for."""
 
-    def __init__(self, operations: Operations, note: Callable[[Event], None], limit: int = OPERATIONS) -> None:
-        """Take the streams of `operations`, `limit` operations in all."""
+    def __init__(
+        self, operations: Operations, note: Callable[[Event], None], limit: int = OPERATIONS, *, inline: bool = True
+    ) -> None:
+        """Take the streams of `operations`, `limit` operations in all; pass over arrays between them where `inline`."""
         self._operations = operations
         self._note = note
         self._left = limit
+        self._nesting = NESTING
+        self._inline = inline
+        self.inlined = False
+        """Whether an array stood between operations so far."""
         self._stack: list[Any] = []
         self._marks: list[list[Any]] = []
         self._memo: dict[Any, Any] = {}
@@ -74,7 +72,8 @@ class Machine:
         """Return what each operation does; those that are missing push their argument."""
         return {
             **dict.fromkeys(("PROTO", "FRAME", "STOP"), lambda _: None),
-            **dict.fromkeys(("NONE", "NEWTRUE", "NEWFALSE"), lambda _: self._stack.append(OPAQUE)),
+            "NONE": lambda _: self._stack.append(NONE),
+            **dict.fromkeys(("NEWTRUE", "NEWFALSE"), lambda _: self._stack.append(OPAQUE)),
             "EMPTY_TUPLE": lambda _: self._stack.append(()),
             "EMPTY_LIST": lambda _: self._stack.append(Thing("list")),
             "EMPTY_DICT": lambda _: self._stack.append(Thing("dict")),
@@ -103,7 +102,7 @@ class Machine:
             "INST": self._instance,
             "OBJ": self._object,
             "REDUCE": self._reduce,
-            "NEWOBJ": self._reduce,
+            "NEWOBJ": self._new,
             "NEWOBJ_EX": self._new_with_keywords,
             "BUILD": self._build,
             "PERSID": self._persistent,
@@ -205,6 +204,9 @@ class Machine:
         found = tuple(key for key in items[::2] if isinstance(key, str) and key in SPECIAL)
         if found and isinstance(target, Thing) and len(target.special) < 8:
             target.special += found[:8]
+        if isinstance(target, Thing) and target.kind == "dict":
+            for key, value in zip(items[::2], items[1::2], strict=False):
+                arrays.store(target, key, value)
 
     def _global(self, pair: tuple[Any, Any]) -> None:
         module, name = pair
@@ -217,14 +219,21 @@ class Machine:
         name, module = self._pop(), self._pop()
         self._global((module, name))
 
-    def _call(self, callee: Any, arguments: Any) -> None:
-        self._event("call", callee, arguments)
-        made = isinstance(callee, Thing) and callee.kind == "global"
-        self._stack.append(Thing("instance", callee.module, callee.name) if made else Thing("instance"))
+    def _call(self, callee: Any, arguments: Any, what: str = "call") -> None:
+        """Note a call, or with `what` "new" an instance that is made without one: `arguments` are those of ``__new__``."""
+        self._event(what, callee, arguments)
+        made = _class(callee, arguments)
+        result = Thing("instance", made.module, made.name) if made else Thing("instance")
+        arrays.called(result, arguments)
+        self._stack.append(result)
 
     def _reduce(self, _: Any) -> None:
         arguments, callee = self._pop(), self._pop()
         self._call(callee, arguments)
+
+    def _new(self, _: Any) -> None:
+        arguments, callee = self._pop(), self._pop()
+        self._call(callee, arguments, "new")
 
     def _new_with_keywords(self, _: Any) -> None:
         keywords, arguments, callee = self._pop(), self._pop(), self._pop()
@@ -234,16 +243,38 @@ class Machine:
         items = self._pop_mark()
         if not items:
             raise UnclearError(f"nothing to call at byte {self._offset}")
-        self._call(items[0], tuple(items[1:]))
+        self._call(items[0], tuple(items[1:]), "call" if items[1:] else "new")
 
     def _instance(self, pair: tuple[Any, Any]) -> None:
         self._global(pair)  # first, as pickle.py imports it even where there is no mark
         callee = self._stack.pop()
-        self._call(callee, tuple(self._pop_mark()))
+        arguments = tuple(self._pop_mark())
+        self._call(callee, arguments, "call" if arguments else "new")
 
     def _build(self, _: Any) -> None:
-        state = self._pop()
-        self._event("build", self._top(), state)
+        state, target = self._pop(), self._top()
+        self._event("build", target, state)
+        if not isinstance(target, Thing) or target.kind != "instance":
+            return
+        arrays.given(target, state)
+        if self._inline and target.path in arrays.WRAPPERS:
+            self._array(arrays.inline(target, state))
+            self._stack[-1] = Thing("instance", "numpy", "ndarray")
+
+    def _array(self, inline: arrays.Inline) -> None:
+        """Pass over an array that stands here, or run the pickle that holds its objects."""
+        self.inlined = True
+        if inline.size is not None:
+            padding = self._operations.take(1)[0] if inline.padded else 0
+            self._operations.skip(padding + inline.size)
+            return
+        self._operations.take(0)
+        if not self._nesting:
+            raise LimitError("arrays of objects are nested too deep")
+        inner = Machine(self._operations, self._note, self._left)
+        inner._nesting = self._nesting - 1
+        inner.run()
+        self._left = inner._left
 
     def _persistent(self, name: Any) -> None:
         thing = Thing("persistent")
@@ -256,6 +287,16 @@ class Machine:
     def _foreign(self, _: Any) -> None:
         self._event("extension", None)
         self._stack.append(Thing("instance"))
+
+
+def _class(callee: Any, arguments: Any) -> Thing | None:
+    """Return the global that says what the call returns: the class that a constructor is given, else the callee itself."""
+    if not isinstance(callee, Thing) or callee.kind != "global":
+        return None
+    given = arguments[0] if isinstance(arguments, tuple) and arguments else None
+    if isinstance(given, Thing) and given.kind == "global" and use(*callee.path, "pickle") is Use.CONSTRUCT:
+        return given
+    return callee
 
 
 SPECIAL = frozenset(dir(object)) | frozenset(dir(lambda: None)) | {"__setstate__", "__slots__", "__bases__", "__mro__"}

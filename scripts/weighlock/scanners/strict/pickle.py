@@ -1,28 +1,34 @@
 """Pickles: an allow-list decides what may be named, and data may only be built on what the stream itself made.
 
 Complete means: every stream of the blob ran to STOP on the inert machine, every global is on an exact list
-(`weighlock.scanners.pickles.globals`), only listed callables are called, items go into plain containers, state goes
-onto instances that a listed callable made, and persistent ids name tensor storages of the archive around. Dangerous
-globals and targets are findings; whatever else is unusual is a gap.
+(`weighlock.scanners.pickles.profiles`) and used as that list says, items go into plain containers, state goes onto
+instances that a listed callable made, and persistent ids name tensor storages of the archive around. Dangerous globals
+and targets are findings; whatever else is unusual is a gap.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from weighlock.scanners import Blob, Severity
-from weighlock.scanners.pickles.globals import STORAGES, Grade, grade
-from weighlock.scanners.pickles.machine import Event, Machine, Thing
+from weighlock.scanners.pickles.globals import STORAGES, Grade, grade, use
+from weighlock.scanners.pickles.machine import Event, Machine
 from weighlock.scanners.pickles.opcodes import Operations
+from weighlock.scanners.pickles.profiles import Use
+from weighlock.scanners.pickles.things import Thing
 from weighlock.scanners.reading import UnclearError
 from weighlock.scanners.strict.notes import Notes
 
 STREAMS = 64  # pickles in one blob
 
-_ITEMS = frozenset({("collections", "OrderedDict"), ("collections", "defaultdict"), ("collections", "Counter")})
-_APPENDS = frozenset({("collections", "deque")})
-_MAPS = {"item": ("dict", _ITEMS), "append": ("list", _APPENDS), "add": ("set", frozenset[tuple[str, str]]())}
+_FILLED: dict[str, tuple[str, Use | None]] = {
+    "item": ("dict", Use.DICT),
+    "append": ("list", Use.LIST),
+    "add": ("set", None),
+}
 
 
 def pickle(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
@@ -32,9 +38,21 @@ def pickle(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
 
 def judge(kind: str, stream: BinaryIO, notes: Notes) -> dict[str, int]:
     """Judge the pickle and return the tensor storages that it names: key to size in bytes."""
+    start = stream.tell()
     operations = Operations(stream)
     witness = _Witness(kind, notes, {})
     machine = Machine(operations, witness.note)
+    try:
+        _run(operations, machine)
+    finally:
+        if machine.inlined:
+            stream.seek(start)
+            _plainly(kind, stream, notes)
+    return witness.storages
+
+
+def _run(operations: Operations, machine: Machine) -> None:
+    """Run all streams."""
     for count in range(STREAMS + 1):
         if operations.at_end():
             break
@@ -45,7 +63,20 @@ def judge(kind: str, stream: BinaryIO, notes: Notes) -> dict[str, int]:
         except UnclearError as error:
             behind = " behind the first pickle" if count else ""
             raise UnclearError(f"the pickle breaks{behind}: {error}") from None
-    return witness.storages
+
+
+def _plainly(kind: str, stream: BinaryIO, notes: Notes) -> None:
+    """Look at a file with arrays between its operations as a loader does that takes them for operations.
+
+    Such a loader breaks soon, as numbers are no operations; what it would import until then is found, and nothing else.
+    """
+    seen = Notes()
+    with contextlib.suppress(UnclearError):
+        Machine(Operations(stream), _Witness(kind, seen, {}).note, inline=False).run()
+    told = {(finding.rule, finding.offset) for finding in notes.findings}
+    for found in seen.findings:
+        if found.rule == "pickle.dangerous-global" and (found.rule, found.offset) not in told:
+            notes.findings.append(found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +89,7 @@ class _Witness:
         match event.what:
             case "global":
                 self._global(event)
-            case "call":
+            case "call" | "new":
                 self._call(event)
             case "build":
                 self._build(event)
@@ -97,25 +128,54 @@ class _Witness:
         if not isinstance(callee, Thing) or callee.kind != "global":
             self._critical("pickle.computed-call", "calls something that is computed while it is loaded", event)
             return
-        if callee.module == "_codecs" and not (isinstance(event.value, tuple) and event.value[1:] == ("latin1",)):
+        if not isinstance(event.value, tuple):
+            self.notes.gap(f"a call at byte {event.offset} has arguments that are computed while it is loaded")
+        elif callee.module == "_codecs" and event.value[1:] != ("latin1",):
             self.notes.gap(f"_codecs.encode with another encoding than latin1 at byte {event.offset}")
+        self._use(event, callee)
         self._special(event)
+
+    def _use(self, event: Event, callee: Thing) -> None:
+        """Hold the call against what the list says of its target; one that is on no list was told when it was named."""
+        listed = use(*callee.path, self.kind)
+        name = f"{callee.module}.{callee.name}"
+        if listed is Use.NAME:
+            self.notes.gap(f"{name} is called at byte {event.offset}; it is known as harmless to hold, not to call")
+        elif listed is Use.MAKE and not (event.what == "new" and event.value == ()):
+            self.notes.gap(f"{name} is made with arguments at byte {event.offset}; it is known as harmless without")
+        elif listed in {Use.APPLY, Use.CONSTRUCT, Use.DICT}:
+            self._given(event, name, event.value[1:] if listed is Use.CONSTRUCT else event.value)
+
+    def _given(self, event: Event, name: str, value: Any) -> None:
+        """Find globals that a callable is given to call, though they may not be called."""
+        for given in _globals(value):
+            listed = use(*given.path, self.kind)
+            if listed and not listed.callable:
+                self.notes.gap(
+                    f"{name} is given {given.module}.{given.name} to call at byte {event.offset}; it is known as harmless "
+                    "to hold, not to call"
+                )
 
     def _build(self, event: Event) -> None:
         target = event.target
         if isinstance(target, Thing) and target.kind == "global":
             self._critical("pickle.build", f"replaces attributes of {target.module}.{target.name} itself", event)
-        elif not (isinstance(target, Thing) and target.kind == "instance" and target.module):
+        elif not (isinstance(target, Thing) and target.kind == "instance" and target.module) or (
+            use(*target.path, self.kind) is Use.APPLY
+        ):
             self.notes.gap(f"state is put onto something that is no plain instance, at byte {event.offset}")
         self._special(event)
 
     def _store(self, event: Event) -> None:
         target = event.target
-        kind, classes = _MAPS[event.what]
+        kind, listed = _FILLED[event.what]
         if isinstance(target, Thing) and target.kind == "global":
             self._critical("pickle.item", f"writes into {target.module}.{target.name} itself", event)
-        elif not isinstance(target, Thing) or (target.kind != kind and (target.module, target.name) not in classes):
+        elif not isinstance(target, Thing) or (target.kind != kind and not self._takes(target, listed)):
             self.notes.gap(f"items are put into something that is no {kind}, at byte {event.offset}")
+
+    def _takes(self, target: Thing, listed: Use | None) -> bool:
+        return target.kind == "instance" and bool(listed) and use(*target.path, self.kind) is listed
 
     def _special(self, event: Event) -> None:
         """Find keys that replace an object's behaviour, in arguments and state and the tuples inside them."""
@@ -140,3 +200,12 @@ class _Witness:
 
     def _critical(self, rule: str, message: str, event: Event) -> None:
         self.notes.find(rule, Severity.CRITICAL, message, event.offset)
+
+
+def _globals(value: Any) -> Iterator[Thing]:
+    """Yield the globals among a call's arguments, in the tuples among them as well."""
+    if isinstance(value, Thing) and value.kind == "global":
+        yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _globals(item)

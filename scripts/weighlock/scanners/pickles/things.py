@@ -1,0 +1,27 @@
+"""What stands on the machine's stack in place of objects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+OPAQUE = object()  # a scalar, bytes, or anything else that no rule asks about
+NONE = object()  # None, which some rules tell from what else is opaque
+
+
+@dataclass(slots=True, eq=False)
+class Thing:
+    """A placeholder: a ``global``, an ``instance`` that a call made, a ``list``, ``dict``, ``set`` or ``persistent``."""
+
+    kind: str
+    module: str = ""
+    name: str = ""
+    special: tuple[str, ...] = ()
+    """Of a dict: its keys that are names with a meaning to Python (``__class__``), at most a few."""
+    kept: Any = None
+    """What `weighlock.scanners.pickles.arrays` has to know of it; most things are not its business."""
+
+    @property
+    def path(self) -> tuple[str, str]:
+        """Return module and name."""
+        return self.module, self.name
