@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class Section(io.RawIOBase):
         """Show the bytes of `stream` from `start` on."""
         super().__init__()
         self._stream = stream
+        # BinaryIO does not promise it, and a SpooledTemporaryFile has it from Python 3.11 on. Without it each read
+        # takes memory from the system and gives it back, which costs more than hashing the bytes.
+        self._fill: Callable[[memoryview], int] | None = getattr(stream, "readinto", None)
         self._start = start
         self._length = length
         self._position = 0
@@ -81,10 +84,14 @@ class Section(io.RawIOBase):
         view = memoryview(buffer).cast("B")
         count = max(0, min(len(view), self._length - self._position))
         self._stream.seek(self._start + self._position)
-        data = self._stream.read(count) if count else b""
-        view[: len(data)] = data
-        self._position += len(data)
-        return len(data)
+        if self._fill:
+            done = self._fill(view[:count])
+        else:
+            data = self._stream.read(count)
+            done = len(data)
+            view[:done] = data
+        self._position += done
+        return done
 
 
 def section(stream: BinaryIO, start: int, length: int) -> BinaryIO:
