@@ -286,11 +286,37 @@ def test_the_executable_bit_comes_back_and_no_other(model: Path, keys: Keys, tmp
 
 
 def test_a_pull_that_was_killed_leaves_nothing_in_the_way(released: Released, tmp_path: Path) -> None:
+    for digest in (released.digest.hex[:12], "0123456789ab"):
+        rest = tmp_path / f".there.{digest}.partial"
+        rest.mkdir()
+        (rest / "half").write_text("x")
+    assert pulled(released, tmp_path / "there").passed
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "there", "tiny"]
+    assert sorted(path.name for path in (tmp_path / "there").iterdir()) == [
+        "README.md",
+        "config.json",
+        "model.safetensors",
+    ]
+
+
+def test_a_pull_that_was_killed_is_taken_up(released: Released, tmp_path: Path) -> None:
+    layer = max(released.manifest().layers, key=lambda layer: layer.size)
     rest = tmp_path / f".there.{released.digest.hex[:12]}.partial"
     rest.mkdir()
-    (rest / "half").write_text("x")
+    (rest / layer.digest.hex).write_bytes(released.blob(layer.digest).read_bytes()[:7])
+    taken = (rest / layer.digest.hex).stat().st_ino
     assert pulled(released, tmp_path / "there").passed
-    assert not rest.exists()
+    assert taken in {path.stat().st_ino for path in (tmp_path / "there").iterdir()}
+
+
+def test_equal_files_come_back_as_files_of_their_own(model: Path, keys: Keys, tmp_path: Path) -> None:
+    (model / "sub").mkdir()
+    (model / "sub" / "same.md").write_bytes((model / "README.md").read_bytes())
+    release.run(release.Inputs(model, f"oci:{tmp_path}/o:v1", keys.private), Context())
+    pull.run(pull.Inputs(f"oci:{tmp_path}/o:v1", tmp_path / "there", keys.public), Context())
+    one, other = tmp_path / "there" / "README.md", tmp_path / "there" / "sub" / "same.md"
+    assert one.read_bytes() == other.read_bytes()
+    assert not one.samefile(other)
 
 
 def test_inspect_shows_what_hangs_there_without_judging(released: Released, other_keys: Keys) -> None:

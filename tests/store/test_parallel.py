@@ -15,7 +15,11 @@ def test_results_come_in_the_order_of_the_jobs_and_the_longest_begins_first() ->
     begun: list[int] = []
 
     def job(size: int) -> Job[int]:
-        return Job(size, lambda _: begun.append(size) or size)
+        def run(_: Meter) -> int:
+            begun.append(size)
+            return size
+
+        return Job(size, run)
 
     assert run_all([job(size) for size in (1, 30, 2, 20)], streams=Streams(1, 1, 1)) == [1, 30, 2, 20]
     assert begun == [30, 20, 2, 1]

@@ -1,17 +1,17 @@
 """``weighlock pull``: verify an artifact, then write its files; nothing reaches the folder before that.
 
-All files are written beside the folder first, each digest-checked, and the whole appears in one rename. A folder that
-exists must be empty or hold exactly these files: two models are never merged.
+All files are written beside the folder first, each digest-checked, and the whole appears in one rename; a pull that was
+killed goes on there. A folder that exists must be empty or hold exactly these files: two models are never merged.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from weighlock import oms
 from weighlock.errors import InputError, UnfinishedError
@@ -24,6 +24,7 @@ from weighlock.stages import Context, Problem, option, output
 from weighlock.stages import verify as verifying
 from weighlock.stages.package import weigh_model
 from weighlock.store import Store
+from weighlock.store.fetching import fetch, workplace
 from weighlock.store.targets import Target, find, open_store
 from weighlock.text import counted, printable, size
 
@@ -92,17 +93,19 @@ def _write_model(store: Store, files: dict[str, Descriptor], directory: Path, di
     if _is_there(directory, files):
         context.say(f"{printable(str(directory))} holds these files already")
         return
-    with _workplace(directory, digest) as work:
-        for path, layer in files.items():
-            context.say(f"writing '{printable(path)}' ({size(layer.size)})")
-            _write_file(store, layer, work / path)
-        _sync_folder(work)
+    directory.parent.mkdir(parents=True, exist_ok=True)
+    with workplace(directory.parent / f".{directory.name}.{digest.hex[:12]}.partial") as work:
+        total = sum(layer.size for layer in files.values())
+        context.say(f"writing {counted(len(files), 'file')} ({size(total)}) to {printable(str(directory))}")
+        fetch(store, list(files.values()), work, context.display)
+        tree = _arrange(files, work)
         try:
-            work.replace(directory)
+            tree.replace(directory)
         except OSError as error:
             reason = error.strerror or str(error)
             raise UnfinishedError(f"{printable(str(directory))} cannot be written: {printable(reason)}") from None
         _sync_folder(directory.parent)
+    _drop_unfinished(directory)
 
 
 def _is_there(directory: Path, files: dict[str, Descriptor]) -> bool:
@@ -119,31 +122,38 @@ def _is_there(directory: Path, files: dict[str, Descriptor]) -> bool:
     )
 
 
-@contextmanager
-def _workplace(directory: Path, digest: Digest) -> Iterator[Path]:
-    """Make a folder beside `directory`, on the same file system; what an earlier, killed pull left there goes."""
-    parent = directory.absolute().parent
-    work = parent / f".{directory.name}.{digest.hex[:12]}.partial"
-    parent.mkdir(parents=True, exist_ok=True)
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir()
-    try:
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+def _arrange(files: dict[str, Descriptor], work: Path) -> Path:
+    """Give the fetched files their names and modes in a folder of their own."""
+    tree = work / "files"
+    shutil.rmtree(tree, ignore_errors=True)
+    tree.mkdir()
+    last = {layer.digest: path for path, layer in files.items()}
+    for path, layer in files.items():
+        source, place = work / layer.digest.hex, tree / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if path == last[layer.digest]:
+            source.rename(place)
+        else:  # a hard link would let a change of one file change the other
+            shutil.copyfile(source, place)
+            _sync(place)
+        place.chmod(0o755 if executable(layer) else 0o644)
+    for folder in {tree, *(tree / parent for path in files for parent in PurePosixPath(path).parents)}:
+        _sync_folder(folder)
+    return tree
 
 
-def _write_file(store: Store, layer: Descriptor, place: Path) -> None:
-    """Write one layer under a temporary name; it gets its own after digest check and fsync."""
-    place.parent.mkdir(parents=True, exist_ok=True)
-    partial = place.parent / (layer.digest.hex + ".partial")
-    with partial.open("xb") as stream:
-        for chunk in store.blob(layer):
-            stream.write(chunk)
-        stream.flush()
+def _drop_unfinished(directory: Path) -> None:
+    """Remove what killed pulls of other digests left beside the folder."""
+    unfinished = re.compile(rf"\.{re.escape(directory.name)}\.[0-9a-f]{{12}}\.partial")
+    for path in list(directory.parent.iterdir()):
+        if unfinished.fullmatch(path.name):
+            with suppress(UnfinishedError), workplace(path):
+                pass
+
+
+def _sync(place: Path) -> None:
+    with place.open("rb+") as stream:
         os.fsync(stream.fileno())
-    partial.chmod(0o755 if executable(layer) else 0o644)
-    partial.rename(place)
 
 
 def _sync_folder(folder: Path) -> None:

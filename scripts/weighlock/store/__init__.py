@@ -54,6 +54,9 @@ class Store(Protocol):
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
         """Yield the blob's bytes; the check of digest and size comes after the last chunk, so use nothing before it."""
 
+    def tail(self, descriptor: Descriptor, offset: int) -> Iterator[bytes]:
+        """Yield the blob's bytes from `offset` on, unchecked: who joins them to the first `offset` bytes checks all."""
+
     def examine(self, descriptor: Descriptor) -> str:
         """Check that the blob is there as described, as thoroughly as is cheap here; return in words what was checked."""
 

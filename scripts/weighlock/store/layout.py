@@ -54,6 +54,12 @@ class Layout:
         with self._folder.open(descriptor.digest) as stream:
             yield from verified(chunks(stream), descriptor, self.name)
 
+    def tail(self, descriptor: Descriptor, offset: int) -> Iterator[bytes]:
+        """Yield the blob's bytes from `offset` on."""
+        with self._folder.open(descriptor.digest) as stream:
+            stream.seek(offset)
+            yield from chunks(stream)
+
     def examine(self, descriptor: Descriptor) -> str:
         """Digest the whole blob."""
         for _ in self.blob(descriptor):

@@ -46,6 +46,7 @@ class Progress:
         """Return ``sending 1.2 GB of 4.0 GB, 210.0 MB/s, 13 s left``."""
         rate = moved / max(now - self._begun, 0.001)
         left = f", {_duration((self._total - moved) / rate)} left" if 0 < moved < self._total else ""
+        moved = min(moved, self._total)  # what was sent again after an error counted twice
         return f"{self._verb} {size(moved)} of {size(self._total)}, {size(int(rate))}/s{left}"
 
 

@@ -63,7 +63,20 @@ class Registry:
 
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
         """Yield the blob's bytes, going on where a broken download stopped; they are checked after the last."""
-        return verified(self._download(descriptor), descriptor, self.name)
+        return verified(self.tail(descriptor, 0), descriptor, self.name)
+
+    def tail(self, descriptor: Descriptor, offset: int) -> Iterator[bytes]:
+        """Yield the blob's bytes from `offset` on, going on where a broken download stopped."""
+        attempts = self._client.attempts()
+        while offset < descriptor.size:
+            try:
+                for piece in self._download_from(offset, descriptor):
+                    offset += len(piece)
+                    yield piece
+            except PassingError as failure:
+                attempts.failed(failure)
+            else:
+                return
 
     def examine(self, descriptor: Descriptor) -> str:
         """Ask for the blob's presence and size; the registry checked its digest when it took it."""
@@ -162,26 +175,18 @@ class Registry:
             Call(what, "PUT", url, PUSH, headers, lambda: content if descriptor.size else b"".join(content))
         )
 
-    def _download(self, descriptor: Descriptor) -> Iterator[bytes]:
-        attempts = self._client.attempts()
-        offset = 0
-        while offset < descriptor.size:
-            try:
-                for piece in self._download_from(offset, descriptor):
-                    offset += len(piece)
-                    yield piece
-            except PassingError as failure:
-                attempts.failed(failure)
-            else:
-                return
-
     def _download_from(self, offset: int, descriptor: Descriptor) -> Iterator[bytes]:
         """Yield the blob's bytes from `offset` on, from a registry that gives ranges or one that starts over."""
         what, url = f"reading {descriptor.digest}", self._client.url(f"blobs/{descriptor.digest}")
         headers = {"Range": f"bytes={offset}-"} if offset else {}
-        with self._client.stream(Call(what, "GET", url, headers=headers, accept=_ABSENT)) as answer:
+        accept = _ABSENT | ({416} if offset else set())
+        with self._client.stream(Call(what, "GET", url, headers=headers, accept=accept)) as answer:
             if answer.status == 404:
                 raise NotFoundError(f"{self.name} does not hold {descriptor.digest}")
+            if answer.status == 416:
+                raise IntegrityError(
+                    f"{descriptor.digest} in {self.name} is shorter than the {descriptor.size} bytes described"
+                )
             if answer.status == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
                 raise StoreError(f"{self.name}: {what} failed: another range came than was asked for")
             skip = offset if answer.status == 200 else 0

@@ -1,0 +1,159 @@
+"""Bringing many blobs into a folder, in parallel, and going on where an earlier run was killed.
+
+A file that is not whole yet is its own bookmark: its length says how far it got, and its bytes are digested again before
+the rest is asked for. Whatever is wrong with what an earlier run left costs one download from the start, and no more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import stat
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from weighlock.errors import IntegrityError, RefusedError, UnfinishedError
+from weighlock.oci import Descriptor, Digest
+from weighlock.store import Store, chunks, verified
+from weighlock.store.parallel import Job, Meter, run_all
+from weighlock.store.progress import Display, Progress
+from weighlock.text import printable, size
+
+if sys.platform != "win32":
+    import fcntl
+
+_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+
+
+def fetch(
+    store: Store,
+    blobs: Sequence[Descriptor],
+    folder: Path,
+    display: Display,
+    *,
+    free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+) -> None:
+    """Have each blob in `folder` as a file named by its digest's hex, whole, checked and synced.
+
+    What is in the folder already is used as far as it is right. A disk without room is an `UnfinishedError` at once.
+    """
+    single: dict[Digest, Descriptor] = {}
+    for descriptor in blobs:
+        single.setdefault(descriptor.digest, descriptor)
+    missing = sum(max(0, item.size - _length(folder / item.digest.hex)) for item in single.values())
+    if missing > (room := free(folder)):
+        raise UnfinishedError(
+            f"{printable(str(folder.parent))} has room for {size(room)}, and {size(missing)} are to come",
+            remedy="Make room, or name a folder on a larger disk.",
+        )
+    jobs = [_job(store, descriptor, folder) for descriptor in single.values()]
+    run_all(jobs, watch=Progress("fetching", sum(job.size for job in jobs), display))
+
+
+@contextmanager
+def workplace(folder: Path) -> Iterator[Path]:
+    """Hold `folder` for the time of one run; done or refused, it goes, and anything else leaves it for the next run.
+
+    Where somebody else could have written to it, it is begun anew; where another run holds it, that is an
+    `UnfinishedError`.
+    """
+    with _held(folder):
+        try:
+            yield folder
+        except RefusedError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _job(store: Store, descriptor: Descriptor, folder: Path) -> Job[None]:
+    def run(meter: Meter) -> None:
+        path = folder / descriptor.digest.hex
+        with os.fdopen(os.open(path, _FLAGS, 0o600), "r+b") as stream:
+            _complete(store, descriptor, stream, meter)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    return Job(descriptor.size, run)
+
+
+def _complete(store: Store, descriptor: Descriptor, stream: BinaryIO, meter: Meter) -> None:
+    """Use what the file holds; where that comes to nothing good, empty it and take all from the store, once."""
+    held = os.fstat(stream.fileno()).st_size
+    if held > descriptor.size:
+        stream.truncate(0)
+        held = 0
+    try:
+        _continue(store, descriptor, stream, held, meter)
+    except IntegrityError:
+        stream.seek(0)
+        stream.truncate(0)
+        if not held:
+            raise
+        meter.add(-held)
+        _complete(store, descriptor, stream, meter)
+
+
+def _continue(store: Store, descriptor: Descriptor, stream: BinaryIO, held: int, meter: Meter) -> None:
+    content = itertools.chain(chunks(stream), store.tail(descriptor, held))
+    for piece in verified(content, descriptor, store.name):
+        if held:
+            held -= len(piece)
+        else:
+            stream.write(piece)
+        meter.add(len(piece))
+
+
+def _length(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Make `folder`, for this user alone, and lock it where the system can lock a folder."""
+    while True:
+        _drop_unless_ours(folder)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(0o700)
+        if sys.platform == "win32":
+            yield
+            return
+        descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # One who was done may have removed it between the last two lines; then another is made.
+            if _inode(folder) == os.fstat(descriptor).st_ino:
+                yield
+                return
+        except BlockingIOError:
+            raise UnfinishedError(
+                f"another run is writing to {printable(str(folder))}", remedy="Wait until it is done, then run again."
+            ) from None
+        finally:
+            os.close(descriptor)
+
+
+def _drop_unless_ours(folder: Path) -> None:
+    try:
+        status = folder.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISDIR(status.st_mode):
+        folder.unlink()
+    elif sys.platform != "win32" and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
+        shutil.rmtree(folder)
+
+
+def _inode(folder: Path) -> int | None:
+    try:
+        return folder.lstat().st_ino
+    except FileNotFoundError:
+        return None
