@@ -17,7 +17,7 @@ import hostile
 from hostile import CALL, PLAIN, field, named, onnx, payload, safetensors, torch_members, torchscript, weight, zipped
 from weighlock.stages.scan import scan_model
 
-UNSAFE, UNSCANNED = "unsafe", "unscanned"
+UNSAFE, UNSCANNED, REVIEW = "unsafe", "unscanned", "review"
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,26 @@ ARCHIVES = [
     ),
     attack("shifted", hostile.shifted(), UNSCANNED, "begins before the archive"),
     attack("gap", hostile.gapped(), UNSCANNED, "belong to no member"),
-    attack("link.tar", hostile.tarred({"x": b""}, kind=tarfile.SYMTYPE), UNSCANNED, "is a link"),
+    attack("link.tar", hostile.tarred({"x": b""}, kind=tarfile.SYMTYPE), REVIEW, "is a link"),
+    attack("link out.tar", hostile.linked("a/x", "../../etc"), UNSAFE, "lands outside"),
+    attack("long link out.tar", hostile.linked("x", "a/" * 90 + "../" * 99), UNSAFE, "lands outside"),
+    attack("absolute link.tar", hostile.linked("x", "/etc/passwd"), UNSAFE, "/etc/passwd"),
+    attack("hard link.tar", hostile.linked("a/x", "../x", kind=tarfile.LNKTYPE), UNSAFE, "lands outside"),
+    attack("link inside.tar", hostile.linked("a/x", "../y"), REVIEW, "a link to ../y"),
+    attack("device.tar", hostile.tarred({"x": b""}, kind=tarfile.BLKTYPE), UNSAFE, "is a device"),
+    attack("link in a.zip", hostile.linked_zip("a/x", "../../y"), UNSAFE, "lands outside"),
+    attack(
+        "behind the end.tar",
+        hostile.tarred({"x.txt": b"text"}) + hostile.tarred({"y": payload()}),
+        UNSAFE,
+        "posix.system",
+    ),
+    attack(
+        "behind the end, honest.tar",
+        hostile.tarred({"x.txt": b"text"}) + hostile.tarred({"y": PLAIN}),
+        UNSCANNED,
+        "goes on at byte",
+    ),
     attack("long name.tar", hostile.tarred({"d/" * 120 + "../../x": b"text"}), UNSAFE, "lands outside"),
     attack("tar tail", hostile.tarred({"x.txt": b"text"}) + payload(), UNSCANNED, "no tar member"),
     attack("gzip tail", gzip.compress(b"text") + payload(), UNSCANNED, "broken behind"),
@@ -270,9 +289,9 @@ TEXTS = [
     attack("key.txt", b"my key:\n" + hostile.KEY, UNSAFE, "private key"),
     attack("key.json", b'{"key": "' + hostile.KEY.replace(b"\n", b"\\n") + b'"}', UNSAFE, "private key"),
     attack("config.json", b'{"auto_map": {"AutoModel": "stranger/repo--code.Net"}}', UNSAFE, "stranger/repo--code.Net"),
-    attack("tokenizer.json", b'{"a": [{"auto_map": {"A": ["x.Slow", null]}}]}', UNSAFE, "x.Slow"),
-    attack("shadowed.json", b'{"auto_map": {"A": "x.Y"}, "auto_map": null}', UNSAFE, "x.Y"),
-    attack("trust.json", b'{"trust_remote_code": true}', UNSAFE, "trust_remote_code"),
+    attack("tokenizer.json", b'{"a": [{"auto_map": {"A": ["x.Slow", null]}}]}', REVIEW, "x.Slow"),
+    attack("shadowed.json", b'{"auto_map": {"A": "x.Y"}, "auto_map": null}', REVIEW, "x.Y"),
+    attack("trust.json", b'{"trust_remote_code": true}', REVIEW, "trust_remote_code"),
     attack("hydra.yaml", b"model:\n  _target_: os.system\n  command: id\n", UNSAFE, "os.system"),
     attack("tag.yaml", b"a: !!python/object/apply:os.system ['id']\n", UNSAFE, "python/object/apply:os.system"),
     attack("escaped.yaml", b"a: !!pyth%6fn/name:os.system\n", UNSAFE, "python/name"),

@@ -1,8 +1,8 @@
 """Text: valid UTF-8 without control characters is data, unless it is a secret or names code for a loader to run.
 
-No loader executes text that stands beside a model, with two exceptions that are findings here: YAML tags that make
-Python objects, and JSON that names code (`names`). Source files are text too; what would run them is named in the
-JSON. Text that is a pickle, a zlib stream or a tar never gets here: the sniffer looks for these first.
+No loader executes text that stands beside a model, with three exceptions that are judged here: YAML tags that make
+Python objects, JSON and YAML that name code (`names`), and templates. Source files are text too; what would run them is
+named in the JSON. Text that is a pickle, a zlib stream or a tar never gets here: the sniffer looks for these first.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import re
 import shlex
 import urllib.parse
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from weighlock.scanners import Blob, Severity
 from weighlock.scanners.reading import CHUNK, UnclearError
-from weighlock.scanners.strict import names
+from weighlock.scanners.strict import jinja, names, yaml_document
+from weighlock.scanners.strict.named import hydra
 from weighlock.scanners.strict.notes import Notes
 
 JSON_LIMIT = 64 * 1024 * 1024  # bytes of a document that is parsed; a parsed one takes several times as much
@@ -32,15 +33,19 @@ _POINTER = re.compile(
 )
 
 
-def text(_blob: Blob, stream: BinaryIO, notes: Notes) -> None:
-    """Look through text that is no JSON."""
+_YAML = re.compile(r"\.ya?ml\Z|\AMLmodel\Z", re.IGNORECASE)
+_TEMPLATE = re.compile(r"\.(jinja2?|j2)\Z|\Achat_template\.(?!json)", re.IGNORECASE)
+_PROSE = re.compile(r"\.(md|rst|py)\Z", re.IGNORECASE)
+
+
+def text(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
+    """Look through text that is no JSON; a name only adds what a loader would take it for."""
     for offset, piece in _pieces(stream):
         _secrets(piece, offset, notes)
         for match in _TAG.finditer(piece):
             _tag(match[1], offset + match.start(1), notes)
-        for match in _TARGET.finditer(piece):
-            message = f"the key _target_ makes a loader call {_shown(match[1])}"
-            notes.find("text.target", Severity.HIGH, message, offset + match.start())
+        for match in () if _PROSE.search(blob.name) else _TARGET.finditer(piece):
+            hydra.judge(match[1].decode("utf-8", "replace").strip("'\""), "the key _target_ makes a loader call", notes)
         if entity := _ENTITY.search(piece):
             notes.find(
                 "text.entity",
@@ -48,6 +53,19 @@ def text(_blob: Blob, stream: BinaryIO, notes: Notes) -> None:
                 "XML that declares entities: a parser may read files through them",
                 offset + entity.start(),
             )
+    _template(blob, stream, notes)
+    if _YAML.search(blob.name):
+        stream.seek(0)
+        found = yaml_document.documents(stream.read(yaml_document.LIMIT + 1), notes)
+        names.search(found, notes)
+
+
+def _template(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
+    """Judge the whole text as a template where its name makes it one."""
+    if _TEMPLATE.search(blob.name):
+        stream.seek(0)
+        source = stream.read(4 * jinja.LIMIT + 1)
+        jinja.judge(source.decode("utf-8-sig", "replace"), blob.name, notes)
 
 
 def json_document(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
@@ -65,6 +83,7 @@ def json_document(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
     except RecursionError:
         raise UnclearError("JSON that is nested too deeply to be read") from None
     names.search(document, notes)
+    _template(blob, stream, notes)
 
 
 def pointer(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
@@ -103,7 +122,3 @@ def _pieces(stream: BinaryIO) -> Iterator[tuple[int, bytes]]:
         offset += len(kept) + len(piece)
         kept = piece[-_OVERLAP:]
         offset -= len(kept)
-
-
-def _shown(value: Any) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
