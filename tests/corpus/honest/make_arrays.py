@@ -1,6 +1,6 @@
 """Make the families ``numpy``, ``pandas`` and ``python``: arrays, tables and plain objects."""
 
-# mypy: disable-error-code="import-not-found,import-untyped"
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call"
 # (pandas is in an environment of its own)
 
 from __future__ import annotations

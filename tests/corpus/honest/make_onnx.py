@@ -58,7 +58,9 @@ def convolution() -> Any:
 
 def branching() -> Any:
     def branch(name: str, number: float) -> Any:
-        constant = helper.make_node("Constant", [], [name], value=numpy_helper.from_array(np.float32([number]), "c"))
+        constant = helper.make_node(
+            "Constant", [], [name], value=numpy_helper.from_array(np.array([number], "f4"), "c")
+        )
         return helper.make_graph([constant], name + " graph", [], [value(name, 1)])
 
     node = helper.make_node("If", ["c"], ["y"], then_branch=branch("then", 1), else_branch=branch("else", 2))

@@ -17,7 +17,7 @@ FLOATS = np.random.default_rng(0).random((4, 3)).astype("f4")
 SPEC = tf.TensorSpec([None, 4], tf.float32)
 
 
-class Linear(tf.Module):  # type: ignore[name-defined]
+class Linear(tf.Module):
     def __init__(self) -> None:
         super().__init__()
         self.weight = tf.Variable(FLOATS)
@@ -37,7 +37,7 @@ class Deciding(Linear):
         return tf.nn.softmax(y)
 
 
-class Words(tf.Module):  # type: ignore[name-defined]
+class Words(tf.Module):
     """Looks words up in a table that stands in the graph."""
 
     def __init__(self) -> None:

@@ -29,7 +29,7 @@ def net() -> nn.Sequential:
 
 def trained(kind: type[torch.optim.Optimizer], **options: Any) -> tuple[nn.Module, torch.optim.Optimizer]:
     model = net()
-    optimizer = kind(model.parameters(), **options)  # type: ignore[call-arg]
+    optimizer = kind(model.parameters(), **options)
     model(torch.ones(5, 4)).sum().backward()
     optimizer.step()
     return model, optimizer

@@ -43,7 +43,7 @@ class Layout:
     @property
     def pickles(self) -> dict[str, str]:
         """Return the pickles that name storages, each with the folder of these."""
-        return {f"{self.root}/data.pkl": f"{self.root}/data/", f"{self.root}/constants.pkl": f"{self.root}/constants/"}
+        return {f"{self.root}/{name}.pkl": f"{self.root}/{name}/" for name in ("data", "constants", "traced_inputs")}
 
 
 def layout(names: Sequence[str]) -> Layout | None:

@@ -279,7 +279,11 @@ class Machine:
     def _persistent(self, name: Any) -> None:
         thing = Thing("persistent")
         self._event("persistent", thing, name)
-        self._stack.append(thing)
+        match name:
+            case ("module", Thing(kind="global") as meant, *_):  # torch's old files name a class like this
+                self._stack.append(meant)
+            case _:
+                self._stack.append(thing)
 
     def _persistent_from_stack(self, _: Any) -> None:
         self._persistent(self._pop())

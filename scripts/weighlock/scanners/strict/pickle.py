@@ -9,17 +9,19 @@ and targets are findings; whatever else is unusual is a gap.
 from __future__ import annotations
 
 import contextlib
+import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from weighlock.scanners import Blob, Severity
-from weighlock.scanners.pickles.globals import STORAGES, Grade, grade, use
+from weighlock.scanners.pickles.globals import LOADER, STORAGES, Grade, grade, use
 from weighlock.scanners.pickles.machine import Event, Machine
-from weighlock.scanners.pickles.opcodes import Operations
+from weighlock.scanners.pickles.opcodes import LONG, Operations
 from weighlock.scanners.pickles.profiles import Use
 from weighlock.scanners.pickles.things import Thing
 from weighlock.scanners.reading import UnclearError
+from weighlock.scanners.strict import legacy
 from weighlock.scanners.strict.notes import Notes
 
 STREAMS = 64  # pickles in one blob
@@ -43,7 +45,7 @@ def judge(kind: str, stream: BinaryIO, notes: Notes) -> dict[str, int]:
     witness = _Witness(kind, notes, {})
     machine = Machine(operations, witness.note)
     try:
-        _run(operations, machine)
+        _run(operations, machine, witness)
     finally:
         if machine.inlined:
             stream.seek(start)
@@ -51,18 +53,24 @@ def judge(kind: str, stream: BinaryIO, notes: Notes) -> dict[str, int]:
     return witness.storages
 
 
-def _run(operations: Operations, machine: Machine) -> None:
-    """Run all streams."""
+def _run(operations: Operations, machine: Machine, witness: _Witness) -> None:
+    """Run all streams, and pass over the tensors behind those of torch's old format."""
     for count in range(STREAMS + 1):
         if operations.at_end():
             break
         if count == STREAMS:
             raise UnclearError(f"more than {STREAMS} pickles in one file")
         try:
-            machine.run()
+            left = machine.run()
         except UnclearError as error:
             behind = " behind the first pickle" if count else ""
             raise UnclearError(f"the pickle breaks{behind}: {error}") from None
+        if count == legacy.MAGIC_STREAM and witness.kind == "pickle" and legacy.is_magic(left):
+            witness.kind = "torch pickle"
+            witness.legacy = True
+        elif witness.legacy and count == legacy.KEYS_STREAM:
+            legacy.tensors(operations, witness.appended, witness.storages)
+        witness.appended = []
 
 
 def _plainly(kind: str, stream: BinaryIO, notes: Notes) -> None:
@@ -79,11 +87,15 @@ def _plainly(kind: str, stream: BinaryIO, notes: Notes) -> None:
             notes.findings.append(found)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Witness:
     kind: str
     notes: Notes
     storages: dict[str, int]
+    legacy: bool = False
+    """Whether this is torch's format from before its zip archives."""
+    appended: list[Any] = field(default_factory=list)
+    """What the present stream appended to lists, the first thousands."""
 
     def note(self, event: Event) -> None:
         match event.what:
@@ -132,8 +144,28 @@ class _Witness:
             self.notes.gap(f"a call at byte {event.offset} has arguments that are computed while it is loaded")
         elif callee.module == "_codecs" and event.value[1:] != ("latin1",):
             self.notes.gap(f"_codecs.encode with another encoding than latin1 at byte {event.offset}")
+        elif callee.path == LOADER:
+            self._loaded(event)
         self._use(event, callee)
         self._special(event)
+
+    def _loaded(self, event: Event) -> None:
+        """Look into bytes that torch.load is given: its name alone is unclear, anything but tensors in them does harm."""
+        match event.value:
+            case (given,) if given is LONG:
+                return
+            case (bytes() as given,):
+                inner = Notes(self.notes.member)
+                try:
+                    judge("pickle", io.BytesIO(given), inner)
+                except UnclearError as error:
+                    inner.gap(str(error))
+                if not inner.findings and not inner.gaps:
+                    return
+                reasons = [found.message for found in inner.findings] + inner.gaps
+            case _:
+                reasons = ["they are no bytes"]
+        self._critical("pickle.torch-load", f"calls torch.load on bytes: {reasons[0]}", event)
 
     def _use(self, event: Event, callee: Thing) -> None:
         """Hold the call against what the list says of its target; one that is on no list was told when it was named."""
@@ -169,6 +201,8 @@ class _Witness:
     def _store(self, event: Event) -> None:
         target = event.target
         kind, listed = _FILLED[event.what]
+        if event.what == "append" and self.legacy and len(self.appended) < legacy.STORAGES:
+            self.appended.extend(event.value)
         if isinstance(target, Thing) and target.kind == "global":
             self._critical("pickle.item", f"writes into {target.module}.{target.name} itself", event)
         elif not isinstance(target, Thing) or (target.kind != kind and not self._takes(target, listed)):
@@ -195,6 +229,8 @@ class _Witness:
                 size = count * STORAGES[name]
                 if self.storages.setdefault(key, size) != size:
                     self.notes.gap(f"tensor storage {key} is used with two sizes")
+            case ("module", Thing(kind="global"), *_) if self.legacy:
+                pass  # the class is judged where it is named; its source is there to be compared, not to be run
             case _:
                 self.notes.gap(f"a persistent id at byte {event.offset} that is no tensor storage")
 
