@@ -96,6 +96,28 @@ def tarred(members: Mapping[str, bytes], *, kind: bytes = tarfile.REGTYPE) -> by
     return target.getvalue()
 
 
+def linked(name: str, target: str, *, kind: bytes = tarfile.SYMTYPE) -> bytes:
+    """Return a tar archive whose only member is a link."""
+    archived = io.BytesIO()
+    with tarfile.open(fileobj=archived, mode="w") as archive:
+        entry = tarfile.TarInfo(name)
+        entry.type = kind
+        entry.linkname = target
+        archive.addfile(entry)
+    return archived.getvalue()
+
+
+def linked_zip(name: str, target: str) -> bytes:
+    """Return a zip archive whose only member is a symbolic link."""
+    archived = io.BytesIO()
+    with zipfile.ZipFile(archived, "w") as archive:
+        entry = zipfile.ZipInfo(name)
+        entry.create_system = 3  # Unix, whose modes the other half of the attributes are
+        entry.external_attr = 0o120777 << 16
+        archive.writestr(entry, target)
+    return archived.getvalue()
+
+
 def tensor(key: str = "0", count: int = 4, *, before: bytes = b"\x80\x02") -> bytes:
     """Return a state dict as torch pickles it: one float tensor in storage `key`."""
     storage = b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0%bX\x03\0\0\0cpuK%ctQ" % (key.encode(), count)

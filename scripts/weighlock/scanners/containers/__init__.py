@@ -6,12 +6,13 @@ belong to no member, names that lie, checksums that do not fit. It never stops a
 
 from __future__ import annotations
 
+import posixpath
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from weighlock.scanners import Blob
+from weighlock.scanners import Blob, Severity
 from weighlock.scanners.reading import UnclearError, section
 from weighlock.scanners.sniff import recognised, sniff
 from weighlock.scanners.strict.notes import Notes
@@ -74,6 +75,15 @@ def climbs(name: str) -> bool:
     """Tell whether a member of this name could land outside the folder it is unpacked to."""
     parts = name.split("/")
     return name.startswith("/") or ".." in parts or "\\" in name or parts[0][1:2] == ":" or "\0" in name
+
+
+def escapes(name: str, target: str, folder: str, notes: Notes) -> None:
+    """Judge a link `name` to `target`, which is seen from `folder`: where it is unpacked, it may lead outside."""
+    if climbs(posixpath.normpath(posixpath.join(folder, target))):
+        message = f"the member {name} is a link to {target}: what goes through it lands outside"
+        notes.find("archive.link", Severity.CRITICAL, message)
+    else:
+        notes.find("archive.link", Severity.REVIEW, f"the member {name} is a link to {target}")
 
 
 def spool(pieces: Iterator[bytes], packed: int, budget: Budget) -> tuple[BinaryIO, int]:

@@ -1,25 +1,30 @@
 """Tar archives: walked block by block, so that nothing stands between or behind the members unseen.
 
-Source: POSIX ustar with pax records, and GNU's long names. Links, devices and sparse files are not understood; their
-content is read all the same.
+Links that lead outside and devices are findings, other links are for review, and sparse files are not understood;
+their content is read all the same. Source: POSIX ustar with pax records, and GNU's long names.
 """
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from weighlock.scanners import Blob, Severity
-from weighlock.scanners.containers import Budget, Member, climbs, member
+from weighlock.scanners.containers import Budget, Member, climbs, escapes, member
 from weighlock.scanners.reading import UnclearError, exactly, pieces, section
 from weighlock.scanners.sniff import is_tar_header
 from weighlock.scanners.strict.notes import Notes
 
 _BLOCK = 512
 _RECORDS = 1024 * 1024  # bytes of pax records or of a long name
+_ENDS = 16  # archives one behind the other
 _DIRECTORY = b"5"
 _FILES = frozenset({b"0", b"\0", b"7"})
+_SYMBOLIC = b"2"
+_LINKS = frozenset({b"1", _SYMBOLIC})
+_DEVICES = frozenset({b"3", b"4", b"6"})  # character, block, FIFO
 
 
 @dataclass(slots=True)
@@ -28,17 +33,26 @@ class _Override:
 
     name: str | None = None
     size: int | None = None
+    link: str | None = None
 
 
 def tar(blob: Blob, stream: BinaryIO, notes: Notes, budget: Budget) -> Iterator[Member]:
     """Yield the files of the archive."""
-    position = 0
+    position = ends = 0
     override = _Override()
     while position < blob.size:
         stream.seek(position)
         header = exactly(stream, _BLOCK, "a tar header")
         if not header.strip(b"\0"):
-            break
+            following = _following(stream, position, blob.size)
+            if following is None:
+                break
+            ends += 1
+            if ends > _ENDS:
+                raise UnclearError(f"a tar that ends more than {_ENDS} times")
+            notes.gap(f"the tar ends at byte {position}, and goes on at byte {following}")
+            position = following
+            continue
         if not is_tar_header(header):
             raise UnclearError(f"there is no tar member at byte {position}")
         kind, start = header[156:157], position + _BLOCK
@@ -54,6 +68,7 @@ def tar(blob: Blob, stream: BinaryIO, notes: Notes, budget: Budget) -> Iterator[
         budget.member()
         name = override.name or _name(header)
         _check(name, kind, size, notes)
+        _link(name, kind, override.link or _text(header[157:257]), notes)
         if kind != _DIRECTORY or size:
             yield Member(member(blob, name, section(stream, start, size), size), Notes())
         override = _Override()
@@ -77,15 +92,17 @@ def _name(header: bytes) -> str:
 
 def _records(kind: bytes, raw: bytes, override: _Override, notes: Notes) -> None:
     if kind == b"L":
-        override.name = raw.rstrip(b"\0").decode("utf-8", "backslashreplace")
+        override.name = _text(raw)
     elif kind == b"K":
-        notes.gap("a tar archive with links")
+        override.link = _text(raw)
     else:
         for key, value in _pax(raw):
             if kind != b"x" or key.startswith("GNU.sparse"):
                 notes.gap("a tar archive with global records or sparse files")
             elif key == "path":
                 override.name = value
+            elif key == "linkpath":
+                override.link = value
             elif key == "size":
                 override.size = _decimal(value)
 
@@ -109,10 +126,35 @@ def _decimal(value: str) -> int:
 def _check(name: str, kind: bytes, size: int, notes: Notes) -> None:
     if climbs(name):
         notes.find("archive.path", Severity.CRITICAL, f"a member is named {name}: unpacked, it lands outside")
-    if kind not in _FILES | {_DIRECTORY}:
-        notes.gap(f"the tar member {name} is a link, a device or of unknown kind")
+    if kind in _DEVICES:
+        notes.find("archive.device", Severity.CRITICAL, f"the member {name} is a device or a pipe")
+    elif kind not in _FILES | _LINKS | {_DIRECTORY}:
+        notes.gap(f"the tar member {name} is of unknown kind")
     elif size and (kind == _DIRECTORY or (kind == b"\0" and name.endswith("/"))):
         notes.gap(f"the tar folder {name} has content")
+
+
+def _link(name: str, kind: bytes, target: str, notes: Notes) -> None:
+    """Judge where a link leads: a symbolic one from its own folder, a hard one from the archive's."""
+    if kind in _LINKS:
+        folder = posixpath.dirname(name) if kind == _SYMBOLIC else ""
+        escapes(name, target, folder, notes)
+
+
+def _text(raw: bytes) -> str:
+    return raw.split(b"\0")[0].decode("utf-8", "backslashreplace")
+
+
+def _following(stream: BinaryIO, start: int, end: int) -> int | None:
+    """Return where, behind blocks of zeros, another member begins: some readers go on there."""
+    for piece in pieces(section(stream, start, end - start)):
+        rest = piece.lstrip(b"\0")
+        if rest:
+            position = start + (len(piece) - len(rest)) // _BLOCK * _BLOCK
+            stream.seek(position)
+            return position if is_tar_header(stream.read(_BLOCK)) else None
+        start += len(piece)
+    return None
 
 
 def _zeros(stream: BinaryIO, start: int, end: int, notes: Notes) -> None:

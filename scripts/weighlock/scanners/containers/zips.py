@@ -6,6 +6,7 @@ Members are read even where something is wrong with them, since a loader may rea
 
 from __future__ import annotations
 
+import posixpath
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from weighlock.scanners import Blob, Severity
-from weighlock.scanners.containers import MEMBERS, Budget, Member, climbs, directory, member, spool, torch
+from weighlock.scanners.containers import MEMBERS, Budget, Member, climbs, directory, escapes, member, spool, torch
 from weighlock.scanners.containers.directory import Entry, Place
 from weighlock.scanners.reading import CHUNK, UnclearError, pieces, section
 from weighlock.scanners.strict.notes import Notes
@@ -71,8 +72,6 @@ def _check_names(found: list[Entry], notes: Notes) -> None:
         if climbs(entry.name):
             message = f"a member is named {entry.name}: unpacked, it lands outside"
             notes.find("archive.path", Severity.CRITICAL, message)
-        if entry.link:
-            notes.gap(f"the zip member {entry.name} is a link")
 
 
 def _member(
@@ -94,6 +93,9 @@ def _member(
             notes.gap("its checksum does not fit")
         if size != entry.size:
             notes.gap(f"it has {size} bytes, announced are {entry.size}")
+        if entry.link:
+            with found.open() as target:
+                escapes(entry.name, target.read(4096).decode("utf-8", "replace"), posixpath.dirname(entry.name), notes)
         yield Member(torch.role(layout, entry.name, found) if layout else found, notes)
 
 
