@@ -122,10 +122,15 @@ def kind(stream: BinaryIO, size: int) -> str:
     """Return the word for the format whose outermost fields these are, else ``unknown``; a rule reads the rest."""
     if is_onnx(stream, size):
         return "onnx"
-    return next((word for word, shapes in _SHAPES.items() if any(_fits(stream, size, it) for it in shapes)), "unknown")
+    for strict in (True, False):
+        for word, shapes in _SHAPES.items() if strict else [("tensorflow", _SHAPES["tensorflow"])]:
+            if any(_fits(stream, size, shape, strict=strict) for shape in shapes):
+                return word
+    return "unknown"
 
 
-def _fits(stream: BinaryIO, size: int, shape: _Shape) -> bool:
+def _fits(stream: BinaryIO, size: int, shape: _Shape, *, strict: bool) -> bool:
+    """Tell whether the fields fit; those with an unknown number do if not `strict`, since readers pass over them."""
     try:
         found = list(itertools.islice(fields(stream, 0, size), _LOOK))
         inside = next((field for field in found if field.number == shape.inside), None)
@@ -133,11 +138,14 @@ def _fits(stream: BinaryIO, size: int, shape: _Shape) -> bool:
         inner = list(itertools.islice(fields(stream, *span), _LOOK))
     except UnclearError:
         return False
-    return _all(found, shape.wires, shape.needs) and _all(inner, shape.inner, shape.inner_needs)
+    return _all(found, shape.wires, shape.needs, strict=strict) and _all(
+        inner, shape.inner, shape.inner_needs, strict=strict
+    )
 
 
-def _all(found: list[Field], wires: Mapping[int, int], needs: frozenset[int]) -> bool:
-    return all(wires.get(field.number) == field.wire for field in found) and needs <= {field.number for field in found}
+def _all(found: list[Field], wires: Mapping[int, int], needs: frozenset[int], *, strict: bool) -> bool:
+    known = [field for field in found if strict or field.number in wires]
+    return all(wires.get(field.number) == field.wire for field in known) and needs <= {field.number for field in known}
 
 
 def is_onnx(stream: BinaryIO, size: int) -> bool:

@@ -17,8 +17,10 @@ from typing import BinaryIO
 from weighlock.scanners import Blob, Severity
 from weighlock.scanners.protobuf import Field, content
 from weighlock.scanners.reading import UnclearError
-from weighlock.scanners.strict import names, tensorflow_paths
+from weighlock.scanners.strict import tensorflow_paths
+from weighlock.scanners.strict.named import keras
 from weighlock.scanners.strict.notes import Notes
+from weighlock.scanners.strict.pairs import Pairs, objects
 from weighlock.scanners.strict.schema import Walk, data, messages
 from weighlock.scanners.strict.tensorflow_graph import Graph, graphs
 
@@ -39,7 +41,19 @@ def tensorflow(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
             continue
         _judge(list(graphs(stream, root, blob.size)), objects, notes)
     if len(errors) == len(ROOTS):
+        _reaching(stream, blob.size, notes)
         raise UnclearError(f"neither a SavedModel nor a graph: {'; '.join(dict.fromkeys(errors))}")
+
+
+def _reaching(stream: BinaryIO, size: int, notes: Notes) -> None:
+    """Find operations that reach outside in a file that does not follow the schema: TensorFlow may read it even so."""
+    for root in ROOTS:
+        try:
+            for graph in graphs(stream, root, size):
+                for name in {node.op for node in graph.nodes.values()} & operations()[1].keys():
+                    _operation(name, set(), notes)
+        except UnclearError:
+            continue  # the caller says so
 
 
 def fingerprint(blob: Blob, stream: BinaryIO, _notes: Notes) -> None:
@@ -58,11 +72,21 @@ def keras_metadata(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
 
 
 def configuration(raw: bytes, notes: Notes) -> None:
-    """Look through the JSON that Keras keeps of a layer or a model."""
+    """Look through the JSON that Keras keeps of a layer or a model.
+
+    A class that is not Keras' own, and is named without a module, is not needed: its functions are in the graph.
+    """
     try:
-        names.search(json.loads(raw, object_pairs_hook=names.Pairs), notes)
+        document = json.loads(raw, object_pairs_hook=Pairs)
     except (ValueError, RecursionError):
         notes.gap("the configuration of a Keras object is no JSON that can be read")
+        return
+    for pairs in objects(document, notes):
+        found = Notes()
+        keras.look(pairs, found)
+        for it in found.findings:
+            if it.severity is not Severity.REVIEW or pairs.has("module"):
+                notes.find(it.rule, it.severity, it.message)
 
 
 @functools.cache

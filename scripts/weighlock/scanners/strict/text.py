@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from weighlock.scanners import Blob, Severity
 from weighlock.scanners.reading import CHUNK, UnclearError
-from weighlock.scanners.strict import jinja, names, yaml_document
+from weighlock.scanners.strict import jinja, names, tensorflow_text, yaml_document
 from weighlock.scanners.strict.named import hydra
 from weighlock.scanners.strict.notes import Notes
 
@@ -46,6 +46,7 @@ def text(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
             _tag(match[1], offset + match.start(1), notes)
         for match in () if _PROSE.search(blob.name) else _TARGET.finditer(piece):
             hydra.judge(match[1].decode("utf-8", "replace").strip("'\""), "the key _target_ makes a loader call", notes)
+        tensorflow_text.look(piece, offset, notes)
         if entity := _ENTITY.search(piece):
             notes.find(
                 "text.entity",
