@@ -123,7 +123,7 @@ def _value(node: Any, at: tuple[str | int, ...], lines: Lines, name: str) -> Any
 
 def _scalar(kind: str, text: str) -> str | int | bool | None:
     """Return a plain value; what is no number, switch or nothing is the text as it stands, dates too."""
-    if kind == "int" and text.isdecimal():
+    if kind == "int" and text.isdecimal() and len(text) < 19:  # Python refuses to read thousands of digits
         return int(text)
     if kind == "bool":
         return text.lower() in {"true", "yes", "on"}

@@ -42,9 +42,12 @@ class Bundle:
         signatures = jsonio.objects(envelope, "signatures", "bundle envelope")
         if len(signatures) != 1:
             raise MalformedError(f"bundle: {len(signatures)} signatures, exactly one is allowed")
+        kind = jsonio.field(envelope, "payloadType", str, "bundle envelope")
+        if not kind.isascii():
+            raise MalformedError("bundle: 'payloadType' is no media type")
         return cls(
             raw,
-            jsonio.field(envelope, "payloadType", str, "bundle envelope"),
+            kind,
             _decode(jsonio.field(envelope, "payload", str, "bundle envelope"), "payload"),
             _decode(jsonio.field(signatures[0], "sig", str, "bundle signature"), "signature"),
             jsonio.field(document, "verificationMaterial", dict, "bundle"),
