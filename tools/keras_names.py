@@ -1,6 +1,6 @@
 """Write the names that a Keras configuration may hold without a module: run it where Keras 3 is installed.
 
-Classes are those of the modules that models are made of, functions those that Keras finds by a bare name; what older
+Classes are those of the modules that models are made of, operations among them, functions those that Keras finds by a bare name; what older
 releases called their classes is added by hand. The list is data in ``scripts/weighlock/scanners/strict/named``.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 TARGET = Path(__file__).resolve().parent.parent / "scripts/weighlock/scanners/strict/named/keras_names.txt"
 MODULES = (
     "activations constraints dtype_policies initializers layers losses metrics models optimizers optimizers.schedules "
-    "optimizers.legacy quantizers regularizers"
+    "optimizers.legacy quantizers regularizers src.ops.image src.ops.linalg src.ops.math src.ops.nn src.ops.numpy"
 )
 OLD = """
 Functional Network InputLayer Orthogonal Policy PolicyV1 LossScaleOptimizer DynamicLossScale TensorFlowOpLayer AddLoss
@@ -46,7 +46,9 @@ def _names(kind: str) -> Iterator[str]:
     for module in MODULES.split():
         for name, value in vars(importlib.import_module(f"keras.{module}")).items():
             wanted = inspect.isclass(value) if kind == "class" else inspect.isfunction(value)
-            found = kind == "class" or module not in {"layers", "models", "dtype_policies", "quantizers"}
+            found = kind == "class" or not module.startswith(
+                ("layers", "models", "dtype_policies", "quantizers", "src")
+            )
             if (
                 wanted
                 and found

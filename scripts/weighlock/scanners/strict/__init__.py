@@ -20,6 +20,7 @@ from weighlock.scanners.strict.checkpoint import checkpoint
 from weighlock.scanners.strict.claims import claim
 from weighlock.scanners.strict.coreml import coreml, weights
 from weighlock.scanners.strict.gguf import gguf
+from weighlock.scanners.strict.hdf5 import hdf5
 from weighlock.scanners.strict.notes import Notes, Rule
 from weighlock.scanners.strict.npy import npy
 from weighlock.scanners.strict.onnx import onnx
@@ -64,6 +65,7 @@ RULES: Mapping[str, Rule] = {
     "ubjson": ubjson,
     "npy": npy,
     "gguf": gguf,
+    "hdf5": hdf5,
 }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import builtins
 import functools
+import re
 from importlib import resources
 
 from weighlock.scanners import Severity
@@ -27,6 +28,7 @@ _CODE = {
 _ROOTS = frozenset(
     {"keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "keras_hub", "keras_nlp", "keras_cv"}
 )
+_INSIDE = re.compile(r"\A\.(src\.(backend\.(jax|numpy|openvino|tensorflow|torch)\.(?=optimizers\.))?)?")
 _MODELLING = frozenset(
     [
         *("activations", "constraints", "distillation", "dtype_policies", "engine", "initializers", "layers"),
@@ -128,7 +130,7 @@ def _import(name: str, module: str, notes: Notes) -> None:
         if not (name in _TYPES and module.startswith("tensorflow.python.")):
             paths.judge(MODULE, path, "Keras would import", (), notes)
         return
-    inside = module.removeprefix(root).removeprefix(".").removeprefix("src").removeprefix(".")
+    inside = _INSIDE.sub("", module.removeprefix(root))
     if name in _CALLS or "." in name:
         notes.find(
             MODULE, Severity.CRITICAL, f"Keras would call {path}, which does not build a model but reads or fetches"
