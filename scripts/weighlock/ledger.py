@@ -48,8 +48,8 @@ class Row:
         """Say why the verdict is not safe, worst first; hostile text inside, so escape it before printing."""
         found = (finding for report in self.reports for finding in report.findings)
         findings = [_words(finding) for finding in sorted(found, key=lambda item: -item.severity)]
-        gaps = [report.reason for report in self.reports if report.reason]
-        return findings + gaps
+        gaps = dict.fromkeys(report.reason for report in self.reports if report.reason)
+        return [*findings, *gaps]
 
 
 @dataclass(frozen=True, slots=True)

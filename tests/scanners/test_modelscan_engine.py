@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import hostile
+from weighlock.errors import UnfinishedError
 from weighlock.scanners import Blob, Severity, Status
 from weighlock.scanners.modelscan_engine import ModelScan
 
@@ -32,11 +33,12 @@ def test_a_pickle_is_scanned_whatever_its_name() -> None:
     assert [(finding.severity, finding.message) for finding in report.findings] == [
         (Severity.CRITICAL, "uses posix.system")
     ]
-    assert report.status is Status.COMPLETE
+    assert report.status is Status.PARTIAL
 
 
-def test_an_honest_pickle_is_complete() -> None:
-    assert ModelScan().scan(blob(hostile.PLAIN)).status is Status.COMPLETE
+def test_its_silence_is_no_claim() -> None:
+    report = ModelScan().scan(blob(hostile.PLAIN))
+    assert (report.status, report.findings, report.reason) == (Status.PARTIAL, (), "")
 
 
 def test_other_formats_are_outside_its_remit() -> None:
@@ -58,15 +60,20 @@ def test_its_skip_is_an_error() -> None:
 
 def test_a_large_pickle_is_not_given_to_it() -> None:
     report = ModelScan(size_limit=10).scan(blob(hostile.PLAIN))
-    assert (report.status, "more than modelscan is given" in report.reason) == (Status.ERROR, True)
+    assert (report.status, "more than modelscan is given" in report.reason) == (Status.SKIPPED, True)
 
 
 def test_a_dense_pickle_is_not_given_to_it() -> None:
     report = ModelScan(operations_limit=10).scan(blob(hostile.PLAIN))
-    assert (report.status, "operations" in report.reason) == (Status.ERROR, True)
+    assert (report.status, "operations" in report.reason) == (Status.SKIPPED, True)
 
 
 def test_a_settings_file_in_the_working_directory_is_not_read(elsewhere: Path) -> None:
     (elsewhere / "modelscan-settings.toml").write_text("broken = [")
     report = ModelScan().scan(blob(hostile.payload()))
     assert report.findings
+
+
+def test_there_is_no_scan_without_it() -> None:
+    with pytest.raises(UnfinishedError, match="modelscan is not installed"):
+        _ = ModelScan(distribution="modelscan-that-is-not-there").version

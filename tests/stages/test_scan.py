@@ -97,10 +97,28 @@ def test_a_bug_in_an_engine_is_told_with_its_type(model: Path) -> None:
     assert ledger.rows[0].reasons() == ["fake failed: KeyError: 'x'"]
 
 
-def test_an_error_of_one_engine_is_not_healed_by_another(model: Path) -> None:
+def test_an_error_takes_an_engine_s_own_claim_back(model: Path) -> None:
     broken = says(Status.ERROR, reason="choked")
     _, ledger = scan_model(model, scanners=[says(Status.COMPLETE), broken])
     assert ledger.verdict is Verdict.UNSCANNED
+
+
+@pytest.mark.parametrize("status", [Status.ERROR, Status.SKIPPED, Status.PARTIAL])
+def test_an_engine_without_a_claim_is_recorded_and_costs_no_other_its_claim(status: Status, model: Path) -> None:
+    other = Engine(Report("other", "2", status, reason="choked"), "other", "2")
+    _, ledger = scan_model(model, scanners=[says(Status.COMPLETE), other])
+    assert ledger.verdict is Verdict.SAFE
+    document = ledger.to_json()
+    jsonschema.validate(document, SCHEMA)
+    engines = document["files"][0]["engines"]
+    assert engines[1] == {"name": "other", "version": "2", "status": status.value, "reason": "choked"}
+
+
+def test_an_engine_without_a_claim_can_make_a_verdict_worse(model: Path) -> None:
+    finding = Finding("x", Severity.HIGH, "bad")
+    other = Engine(Report("other", "2", Status.PARTIAL, (finding,)), "other", "2")
+    _, ledger = scan_model(model, scanners=[says(Status.COMPLETE), other])
+    assert ledger.verdict is Verdict.UNSAFE
 
 
 def test_findings_below_the_threshold_are_kept_and_pass(model: Path) -> None:

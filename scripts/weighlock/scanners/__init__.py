@@ -37,11 +37,11 @@ class Status(enum.Enum):
     """How far a scanner came with a blob."""
 
     COMPLETE = "complete"
-    """Every byte was understood; what is not in the findings is not there."""
+    """Every byte was understood; what is not in the findings is not there. Never said by a list of known evils."""
     PARTIAL = "partial"
     """Looked for certain things only; makes no claim to the whole content."""
     SKIPPED = "skipped"
-    """Not a format of this scanner."""
+    """Not a format of this scanner, or more than it is given."""
     ERROR = "error"
     """Could not tell: broken, over a limit, or the scanner failed."""
 
@@ -114,15 +114,15 @@ class Scanner(Protocol):
 
 
 def verdict(reports: Sequence[Report], fail_on: Severity) -> Verdict:
-    """Add reports up: a finding at or above `fail_on` is unsafe; without a complete claim, or with an error, unscanned.
+    """Add reports up: a finding at or above `fail_on` is unsafe; without an engine that understood all, unscanned.
 
-    What is left with a `REVIEW` finding waits for a person.
+    An engine's error takes back its own claim and no other's: who makes no claim can only make a verdict worse. What is
+    left with a `REVIEW` finding waits for a person.
     """
     severities = {finding.severity for report in reports for finding in report.findings}
     if any(severity >= fail_on for severity in severities):
         return Verdict.UNSAFE
-    if any(report.status is Status.ERROR for report in reports):
-        return Verdict.UNSCANNED
-    if not any(report.status is Status.COMPLETE for report in reports):
+    unsure = {report.engine for report in reports if report.status is not Status.COMPLETE}
+    if unsure.issuperset(report.engine for report in reports):
         return Verdict.UNSCANNED
     return Verdict.REVIEW if Severity.REVIEW in severities else Verdict.SAFE

@@ -6,9 +6,10 @@ Each blob is judged on its own and the worst verdict counts, so that a claim to 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
+from weighlock.errors import UnfinishedError
 from weighlock.scanners import Blob, Report, Scanner, Severity, Status, Verdict, strict, verdict
 from weighlock.scanners.containers import DEPTH, Budget, Unpacker
 from weighlock.scanners.containers.compressed import compressed
@@ -28,6 +29,8 @@ class Examined:
 
     reports: tuple[Report, ...]
     verdict: Verdict
+    asked: Mapping[str, int | None] = field(default_factory=dict)
+    """What the engines wanted to know of other files: path to size in bytes, None for one that is not there."""
 
 
 def examine(blob: Blob, scanners: Iterable[Scanner], fail_on: Severity) -> Examined:
@@ -55,6 +58,8 @@ def _blobs(blob: Blob, engines: Sequence[Scanner], budget: Budget, depth: int) -
                 yield from _members(unpacker, blob, stream, notes, (engines, budget, depth))
         except UnclearError as error:
             notes.gap(str(error))
+        except UnfinishedError:
+            raise
         except Exception as error:  # noqa: BLE001 - fail closed, and say which bug it was
             notes.gap(f"unpacking failed: {type(error).__name__}: {error}")
     yield _with_structure(reports, _placed(strict.report(notes), blob))
@@ -80,6 +85,8 @@ def _scan(engine: Scanner, blob: Blob) -> Report:
     """Run one engine; what it raises is a bug or a limit of it and never a pass."""
     try:
         return _placed(engine.scan(blob), blob)
+    except UnfinishedError:  # the file changed, or the engine is not there: no result at all
+        raise
     except Exception as error:  # noqa: BLE001 - fail closed, and say which bug it was
         return _placed(
             Report(

@@ -1,7 +1,7 @@
 """The engine `modelscan`: Protect AI's scanner, in process, fed with blobs that were recognised by content.
 
-It is a deny-list, so its silence proves little; its findings raise a verdict, and a pickle needs its complete report
-beside `strict`'s. Settings are a deep copy of its defaults given through its API: its settings file is loaded from the
+It is a deny-list, so its silence proves nothing: it never claims a blob, and can only raise a verdict. What it could
+not read or was not given stands in its report. Without it there is no scan. Settings are a deep copy of its defaults given through its API: its settings file is loaded from the
 working directory, which may be the checkout of whoever opened a pull request. It chooses parsers by the name's ending,
 so each blob is staged, in a directory of its own, under the ending of its content.
 """
@@ -18,6 +18,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from weighlock.errors import UnfinishedError
 from weighlock.scanners import Blob, Finding, Report, Severity, Status
 from weighlock.scanners.pickles.opcodes import Operations
 from weighlock.scanners.reading import UnclearError
@@ -27,7 +28,7 @@ SIZE_LIMIT = 256 * 1024 * 1024  # bytes: modelscan reads a pickle into memory
 OPERATIONS_LIMIT = 2_000_000  # modelscan keeps every opcode: about 250 bytes and 2 microseconds each
 
 _ENDINGS = {**dict.fromkeys(PICKLES, ".pkl"), "npy": ".npy", "hdf5": ".h5"}
-_INSTALL = "install weighlock[scan] on Python 3.10, 3.11 or 3.12, which modelscan needs"
+_INSTALL = "Install weighlock[scan] on Python 3.10, 3.11 or 3.12, which modelscan needs."
 
 
 class ModelScan:
@@ -35,46 +36,54 @@ class ModelScan:
 
     name = "modelscan"
 
-    def __init__(self, *, size_limit: int = SIZE_LIMIT, operations_limit: int = OPERATIONS_LIMIT) -> None:
+    def __init__(
+        self, *, size_limit: int = SIZE_LIMIT, operations_limit: int = OPERATIONS_LIMIT, distribution: str = name
+    ) -> None:
         """Give modelscan no blob of more bytes, and no pickle of more operations."""
+        self._distribution = distribution
         self._size_limit = size_limit
         self._operations_limit = operations_limit
 
     @cached_property
     def version(self) -> str:
-        """Return the installed version, or ``none``."""
+        """Return the installed version; `UnfinishedError` where there is none."""
         try:
-            return importlib.metadata.version("modelscan")
+            return importlib.metadata.version(self._distribution)
         except importlib.metadata.PackageNotFoundError:
-            return "none"
+            raise UnfinishedError(
+                "modelscan is not installed, and there is no scan without it", remedy=_INSTALL
+            ) from None
 
     def scan(self, blob: Blob) -> Report:
-        """Stage the blob and scan it; errors, skips and a scan that scanned nothing are an error."""
+        """Stage the blob and scan it; errors, skips and a scan that scanned nothing are an error.
+
+        Raises `UnfinishedError` where modelscan or what it needs cannot be imported.
+        """
         ending = _ENDINGS.get(blob.format)
         if ending is None:
             return Report(self.name, self.version, Status.SKIPPED)
+        refusal = self._weigh(blob)
+        if refusal:
+            return Report(self.name, self.version, Status.SKIPPED, reason=refusal)
         try:
-            self._weigh(blob)
             with tempfile.TemporaryDirectory(prefix="weighlock-") as folder:
                 staged = Path(folder, "blob" + ending)
                 with blob.open() as source, staged.open("wb") as target:
                     shutil.copyfileobj(source, target, 1024 * 1024)
                 return self._report(blob, self._run(staged))
-        except UnclearError as error:
-            return self._error(str(error))
         except ImportError as error:
-            return self._error(f"modelscan cannot be imported ({error}); {_INSTALL}")
+            raise UnfinishedError(f"modelscan cannot be imported: {error}", remedy=_INSTALL) from None
 
-    def _weigh(self, blob: Blob) -> None:
-        """Refuse what would cost modelscan more memory than a runner has, before it starts."""
+    def _weigh(self, blob: Blob) -> str:
+        """Say why the blob would cost modelscan more memory than a runner has; nothing where it would not."""
         if blob.size > self._size_limit:
-            raise UnclearError(f"{blob.size} bytes are more than modelscan is given ({self._size_limit})")
+            return f"{blob.size} bytes are more than modelscan is given ({self._size_limit})"
         if blob.format in PICKLES:
             with blob.open() as stream:
                 count = _operations(stream, self._operations_limit)
             if count > self._operations_limit:
-                limit = self._operations_limit
-                raise UnclearError(f"more than {limit} pickle operations are more than modelscan is given")
+                return f"more than {self._operations_limit} pickle operations are more than modelscan is given"
+        return ""
 
     def _run(self, staged: Path) -> dict[str, Any]:
         from modelscan.modelscan import (  # type: ignore[import-untyped] # noqa: PLC0415 - only where it is installed
@@ -95,7 +104,7 @@ class ModelScan:
             words = ["it scanned nothing"]
         if words:
             return self._error("modelscan could not tell: " + "; ".join(words), findings)
-        return Report(self.name, self.version, Status.COMPLETE if blob.format != "hdf5" else Status.PARTIAL, findings)
+        return Report(self.name, self.version, Status.PARTIAL, findings)
 
     def _error(self, reason: str, findings: tuple[Finding, ...] = ()) -> Report:
         return Report(self.name, self.version, Status.ERROR, findings, reason)

@@ -84,6 +84,18 @@ class Sniffer:
         self.size = 0
         self._decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
 
+    @classmethod
+    def again(cls, stream: BinaryIO, size: int, *, text: bool) -> Sniffer:
+        """Return the sniffer that has seen all `size` bytes of `stream`, rebuilt from its ends and what it then knew."""
+        sniffer = cls()
+        sniffer.size = size
+        sniffer.head = stream.read(HEAD)
+        stream.seek(max(0, size - TAIL))
+        sniffer.tail = stream.read(TAIL)
+        if not text:
+            sniffer._decoder = None
+        return sniffer
+
     def feed(self, chunk: bytes) -> None:
         """Take the next bytes."""
         self.size += len(chunk)

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
-import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from weighlock import predicates, sarif, waivers
 from weighlock.config import NAME, ScanPolicy, load
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger, Row
-from weighlock.model import Entry, Model, ModelFile, walk, weigh
-from weighlock.scanners import Blob, Scanner, Severity, Verdict
-from weighlock.scanners.examine import examine
+from weighlock.model import Entry, Model, walk, weigh
+from weighlock.scanners import Scanner, Severity, Verdict, rounds
+from weighlock.scanners.files import Examiner, Inside, Weighed
+from weighlock.scanners.isolation import Engine, Isolated
 from weighlock.scanners.modelscan_engine import ModelScan
-from weighlock.scanners.sniff import Sniffer, recognised
-from weighlock.scanners.storages import settled
+from weighlock.scanners.sniff import Sniffer
 from weighlock.scanners.strict import Strict
 from weighlock.stages import Context, Problem, option, output
 from weighlock.text import counted, printable
@@ -131,21 +130,19 @@ def scan_model(
     files hold never raises: it is in the ledger.
     """
     rules = policy or ScanPolicy()
-    engines = [make() for make in SCANNERS.values()] if scanners is None else scanners
-    entries = walk(path)
-    weighed = [_weigh(entry) for entry in entries]
-    beside = {file.path: file.size for file, _ in weighed}
-    blobs = settled([_blob(file, sniffer, beside) for file, sniffer in weighed])
-    rows = []
-    for position, ((file, _), blob) in enumerate(zip(weighed, blobs, strict=True), 1):
-        say(f"scanning {position} of {len(weighed)}: {printable(file.path)}")
-        examined = examine(blob, engines, rules.fail_on)
-        blob.open().close()  # refuses a file that changed while the engines read it
-        rows.append(Row(file.path, file.size, file.digest, blob.format, examined.verdict, examined.reports))
+    files = [_weigh(entry) for entry in walk(path)]
+    with _examiner(files, rules, scanners) as examiner:
+        rows: list[Row] = []
+        for item in rounds.recognised(files, examiner):
+            file = item.file
+            say(f"scanning {len(rows) + 1} of {len(files)}: {printable(file.path)}")
+            found = rounds.examined(item, examiner)
+            file.open().close()  # refuses a file that changed while the engines read it
+            rows.append(Row(file.path, file.size, file.digest, item.format, found.verdict, found.reports))
     applied = waivers.apply(Ledger(tuple(rows)), rules, dt.datetime.now(dt.timezone.utc).date())
     for note in applied.notes:
         say(f"{NAME}, {note}")
-    return Model(path.resolve().name, tuple(file for file, _ in weighed)), applied.ledger
+    return Model(path.resolve().name, tuple(item.file for item in files)), applied.ledger
 
 
 def policy(path: Path, file: Path | None, fail_on: Severity | None, say: Callable[[str], None]) -> ScanPolicy:
@@ -173,21 +170,19 @@ def remedy(row: Row) -> str:
     return "Convert it to a format that is understood (safetensors, ONNX, text), or move it out of the model."
 
 
-def _weigh(entry: Entry) -> tuple[ModelFile, Sniffer]:
+def _weigh(entry: Entry) -> Weighed:
     sniffer = Sniffer()
-    return weigh(entry, [sniffer]), sniffer
+    file = weigh(entry, [sniffer])
+    return Weighed(file, sniffer.text)
 
 
-def _blob(file: ModelFile, sniffer: Sniffer, beside: Mapping[str, int]) -> Blob:
-    def opener() -> BinaryIO:
-        return _buffered(file)
-
-    return Blob(file.path, recognised(sniffer, opener), file.size, opener, beside=beside)
-
-
-def _buffered(file: ModelFile) -> BinaryIO:
-    stream = file.open()
-    return io.BufferedReader(stream) if isinstance(stream, io.RawIOBase) else stream
+def _examiner(
+    files: Sequence[Weighed], rules: ScanPolicy, scanners: Sequence[Scanner] | None
+) -> AbstractContextManager[Examiner]:
+    sizes = {item.file.path: item.file.size for item in files}
+    if scanners is not None:
+        return nullcontext(Inside(scanners, rules.fail_on, sizes))
+    return Isolated([Engine.of(make) for make in SCANNERS.values()], rules.fail_on, sizes)
 
 
 def _write(path: Path | None, document: Json) -> None:

@@ -1,0 +1,152 @@
+"""Workers with limits: hostile files are parsed in a process that can be ended, and whose end is never a pass.
+
+`Isolated` is an `Examiner` that sends each file to a worker and starts a new one where the last was lost. One worker
+serves a whole model, since starting costs more than most files do. What holds on which system stands in `confine`.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar, final
+
+import weighlock
+from weighlock.jsonio import Json
+from weighlock.scanners import Scanner, Severity
+from weighlock.scanners.examine import Examined
+from weighlock.scanners.files import LostError, Weighed
+from weighlock.scanners.isolation import wire
+from weighlock.scanners.isolation.process import Child, command
+
+T = TypeVar("T")
+PACKAGE = Path(weighlock.__file__).resolve().parents[1]
+_BOOT = "import sys; sys.path[:0] = sys.argv[1:]; from weighlock.scanners.isolation.worker import main; main()"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost; a limit that fires makes it unscanned."""
+
+    memory: int = 4 * 1024**3
+    """Bytes of address space of the worker."""
+    seconds: float = 120.0
+    """Processor time, for any file."""
+    patience: float = 2.0
+    """How many times its processor time a file may take by the clock on the wall."""
+    pace: int = 5_000_000
+    """Bytes of content that add another second."""
+    answer: int = 64 * 1024**2
+    """Bytes of what is said about it."""
+
+    def of(self, size: int) -> float:
+        """Return the processor time in seconds for `size` bytes."""
+        return self.seconds + size / self.pace
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A `Scanner` as workers make it: the module and name of its class, and the class's keyword arguments, as JSON."""
+
+    name: str
+    version: str
+    module: str
+    attribute: str
+    options: Json = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, kind: Callable[..., Scanner], **options: Any) -> Engine:
+        """Describe the scanner that the class `kind` makes from `options`."""
+        scanner = kind(**options)
+        return cls(scanner.name, scanner.version, type(scanner).__module__, type(scanner).__name__, options)
+
+
+@final
+class Isolated:
+    """An `Examiner` whose work is done by workers, one after the other. Close it: it is a context manager."""
+
+    def __init__(
+        self,
+        engines: Sequence[Engine],
+        fail_on: Severity,
+        sizes: Mapping[str, int],
+        *,
+        limits: Limits | None = None,
+        path: Sequence[Path] = (PACKAGE,),
+    ) -> None:
+        """Scan with `engines` the files of a model that have these `sizes`; the workers import from `path`."""
+        self._engines = engines
+        self._fail_on = fail_on
+        self._sizes = sizes
+        self._limits = limits or Limits()
+        self._path = path
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._child: Child | None = None
+        self._unsaid: list[str] = []
+
+    def __enter__(self) -> Isolated:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def engines(self) -> Sequence[tuple[str, str]]:
+        """Return name and version of each engine."""
+        return [(engine.name, engine.version) for engine in self._engines]
+
+    def recognise(self, files: Sequence[Weighed]) -> list[str]:
+        """Return the format of each file by its content."""
+        return self._ask("recognise", files, lambda document: wire.formats_from(document, len(files)))
+
+    def settle(self, files: Sequence[Weighed]) -> list[str]:
+        """Return all formats, now that each file is recognised."""
+        return self._ask("settle", files, lambda document: wire.formats_from(document, len(files)))
+
+    def examine(self, file: Weighed) -> Examined:
+        """Let all engines read the file and its members."""
+        return self._ask("examine", [file], wire.examined_from)
+
+    def start(self) -> Child:
+        """Start a worker where there is none, to have it ready; nothing waits for it."""
+        if self._child is not None and self._child.late:
+            self._end()
+        if self._child is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="weighlock-", ignore_cleanup_errors=True)
+            words = ["-c", _BOOT, *map(str, self._path)]
+            self._child = Child(command(words), Path(self._folder.name), self._limits.answer)
+            self._unsaid = [json.dumps(self._setup())]
+        return self._child
+
+    def _setup(self) -> Json:
+        return {
+            "engines": [[engine.module, engine.attribute, engine.options] for engine in self._engines],
+            "fail_on": self._fail_on.name,
+            "sizes": dict(self._sizes),
+            "memory": self._limits.memory,
+            "seconds": self._limits.seconds,
+        }
+
+    def _ask(self, task: str, files: Sequence[Weighed], read: Callable[[Json], T]) -> T:
+        seconds = self._limits.of(sum(file.file.size for file in files))
+        request = {"task": task, "files": [wire.file_to(file) for file in files], "seconds": seconds}
+        try:
+            child = self.start()
+            unsaid, self._unsaid = self._unsaid, []
+            line = child.ask([*unsaid, json.dumps(request)], self._limits.patience * seconds)
+            return wire.answer(line, read)
+        except LostError:
+            self._end()
+            raise
+
+    def _end(self) -> None:
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
