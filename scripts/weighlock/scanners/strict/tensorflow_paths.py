@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from weighlock.scanners import Severity
+from weighlock.scanners.reading import UnclearError
 from weighlock.scanners.strict.notes import Notes
 from weighlock.scanners.strict.tensorflow_graph import Graph, Node
 
@@ -24,6 +25,7 @@ SINKS = {
     "InitializeTableFromTextFileV2": (1,),
 }
 """Operation to the inputs that name files."""
+STEPS = 10_000_000  # from one node to another, in one file
 _READERS = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 _JOINS = frozenset(
     {"Identity", "StringJoin", "ShardedFilename", "Pack", "Select", "SelectV2", "PlaceholderWithDefault"}
@@ -63,6 +65,8 @@ class _Trace:
     notes: Notes
     arguments: set[tuple[str, int, bool]] = field(default_factory=set)
     """Function, number of the argument, and whether only an asset may be named."""
+    variables: dict[int, defaultdict[str, list[str]]] = field(default_factory=dict)
+    left: int = STEPS
     callers: defaultdict[str, list[tuple[Graph, Node]]] = field(default_factory=lambda: defaultdict(list))
 
     def call(self) -> None:
@@ -94,16 +98,30 @@ class _Trace:
         seen: set[str] = set()
         while waiting:
             name = waiting.pop().split(":")[0]
+            self.left -= 1
+            if self.left < 0:
+                raise UnclearError("a TensorFlow graph whose file names take too long to trace")
             if name in seen:
                 continue
             seen.add(name)
             node = graph.nodes.get(name)
             if node and node.op in _JOINS and not node.settings.get("separator"):
                 waiting += [it for it in node.inputs if not it.startswith("^")]
+            elif node and node.op == "ReadVariableOp" and (assigned := self._assigned(graph, node)):
+                waiting += assigned
             elif node:
                 yield node
             elif name in graph.arguments:
                 yield graph.arguments.index(name)
+
+    def _assigned(self, graph: Graph, read: Node) -> list[str]:
+        """Return where the values come from that a variable of this graph is given: an asset's name is kept in one."""
+        if id(graph) not in self.variables:
+            given = self.variables[id(graph)] = defaultdict(list)
+            for node in graph.nodes.values():
+                if node.op == "AssignVariableOp" and len(node.inputs) > 1:
+                    given[node.inputs[0]].append(node.inputs[1])
+        return self.variables[id(graph)][read.inputs[0]] if read.inputs else []
 
     def constant(self, text: bytes, *, strict: bool) -> None:
         shown = text.decode("utf-8", "backslashreplace")
