@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,7 +62,7 @@ class Subject:
 
 @dataclass(frozen=True)
 class Judged:
-    """What one engine said: one answer a subject (outcome, exit code, words), and the seconds for all."""
+    """What one engine said: one answer a subject (outcome, exit code, words), and the seconds of processor time for all."""
 
     answers: Sequence[tuple[str, int | None, str]]
     seconds: float
@@ -101,10 +101,11 @@ def _hostile(corpus: Sequence[Case], folder: Path) -> list[Subject]:
 
 def _honest(folder: Path) -> list[Subject]:
     """Copy what the real libraries wrote, and write what our own builders make."""
-    shutil.copytree(HONEST, folder / "libraries", ignore=shutil.ignore_patterns("*.py", "manifest.json", "__pycache__"))
+    shutil.copytree(HONEST, folder / "libraries", ignore=shutil.ignore_patterns("__pycache__"))
     subjects = [
         Subject(model, family.name, scorecard_page.HONEST)
         for family in sorted((folder / "libraries").iterdir())
+        if family.is_dir()
         for model in sorted(family.iterdir())
     ]
     for name, data in builders.HONEST.items():
@@ -124,14 +125,20 @@ def _judge(engine: str, subjects: Sequence[Subject], folder: Path) -> Judged:
     home.mkdir(parents=True)
     environment = {**SWITCHES, "PATH": os.defpath, "HOME": str(home), "LC_ALL": "C.UTF-8"}
     _say(f"{engine}: {len(subjects)} models")
-    started = time.monotonic()
+    before = _spent()
     done = subprocess.run(
         [*alone, *program],
         input="".join(json.dumps(str(subject.path)) + "\n" for subject in subjects),
         stdout=subprocess.PIPE, text=True, env=environment, cwd=home, timeout=LIMIT, check=True,
     )  # fmt: skip
     answers = [(str(outcome), code, str(words)) for outcome, code, words in map(json.loads, done.stdout.splitlines())]
-    return Judged(answers, time.monotonic() - started)
+    return Judged(answers, _spent() - before)
+
+
+def _spent() -> float:
+    """Return the processor time of all children so far, in seconds: what else the machine does changes it little."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _environment(name: str) -> Path:

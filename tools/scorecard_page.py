@@ -33,14 +33,14 @@ class Judged(Protocol):
 
     @property
     def seconds(self) -> float:
-        """Return the seconds for all."""
+        """Return the seconds of processor time for all."""
 
 
 HEAD = """# Scorecard
 
 Made by `make scorecard` on {date}: {harmful} harmful files, {held} that harm nobody as they stand but hide or lie, and {honest} honest models.
 
-| engine | harmful: stopped | harmful: passed as clean | harmful: exit code 0 | hides or lies: passed as clean | honest: called unsafe | honest: not passed as clean | seconds |
+| engine | harmful: stopped | harmful: passed as clean | harmful: exit code 0 | hides or lies: passed as clean | honest: called unsafe | honest: not passed as clean | CPU seconds |
 |---|---:|---:|---:|---:|---:|---:|---:|
 """
 
@@ -60,7 +60,7 @@ How each engine was asked:
 - hayward: its command line. A finding of high severity or worse is stopped; a coverage gap is "could not tell".
 
 Each file is judged alone, in a process of its own forked from one that has imported the engine, with 60 seconds, 4 GiB and
-no network. Seconds are for all files on the machine that made the table; they compare engines, and nothing else. A
+no network. CPU seconds are for all files on the machine that made the table; they compare engines, and nothing else. A
 folder is judged where a model is one. Most competitors know few of the formats here and do not claim the others: read
 the families.
 
