@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +78,8 @@ def _signature(error: BaseException) -> str:
     words = re.sub(r"[0-9]+", "N", ascii(str(error)))[:120]
     if isinstance(error, limits.TooSlowError):
         return f"{type(error).__name__}: {words}"  # where the time was up is chance
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "weighlock" in frame.filename]
-    place = f"{Path(frames[-1].filename).name} {frames[-1].name}" if frames else "?"
+    place, trace = "?", error.__traceback__
+    while trace:  # by hand: a thousand frames of a recursion would be read from their files
+        code, trace = trace.tb_frame.f_code, trace.tb_next
+        place = f"{Path(code.co_filename).name} {code.co_name}" if "weighlock" in code.co_filename else place
     return f"{type(error).__name__} in {place}: {words}"

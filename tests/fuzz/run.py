@@ -153,7 +153,7 @@ def _guided(name: str, seconds: float, seed: int) -> None:
         changes = [mutations.drawn(source) for _ in range(source.randint(1, 4))]
         return mutations.mutated(content, changes, seeds)[:limit]
 
-    limits = [f"-max_total_time={int(seconds)}", f"-max_len={mutations.LIMIT}", "-timeout=60", "-rss_limit_mb=4096"]
+    limits = [f"-max_total_time={int(seconds)}", f"-max_len={mutations.LIMIT}", "-timeout=90", "-rss_limit_mb=4096"]
     atheris.Setup([sys.argv[0], *limits, f"-seed={seed % 2**31}", str(corpus)], _one(name), custom_mutator=mutate)
     atheris.Fuzz()
 

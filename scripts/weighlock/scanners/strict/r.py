@@ -15,7 +15,7 @@ from weighlock.scanners.reading import UnclearError
 from weighlock.scanners.strict.notes import Notes
 from weighlock.scanners.strict.r_reading import Reader, reader
 
-DEPTH = 400  # of items in items
+DEPTH = 200  # of items in items; each takes three calls, and Python allows a thousand in all
 ITEMS = 50_000_000  # in one file
 
 _SYMBOL, _PAIRS, _CHARS, _STRINGS, _LIST, _RAW, _S4, _EXPRESSION = 1, 2, 9, 16, 19, 24, 25, 20
