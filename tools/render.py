@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import enum
+import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ import yaml
 
 from weighlock.__main__ import STAGES, stage
 from weighlock.commandline import Input, inputs_of
+from weighlock.scanners.strict import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 TITLE = "Weighlock"
@@ -30,6 +32,17 @@ PYTHON = "Python that starts the launcher; it finds one that the stage supports 
 READ = "to check the repository out"
 PUSH = "to write to this repository's GitHub packages; not needed for another registry"
 PULL = "to read from this repository's GitHub packages; not needed for another registry"
+
+
+FORMATS = """\
+# Formats
+
+<!-- Made by `make docs` from the docstrings of the rules: change it there. -->
+
+What the scan understands, and what a `safe` means for each format. A file is recognised by its content, never by its
+name. Containers (zip, tar, gzip, bzip2, xz, zlib) are unpacked, and each member is judged like a file. What is recognised
+and has no rule here (7z, rar, zstd, lz4, native programs and everything unknown) is never `safe`.
+"""
 
 
 @dataclass(frozen=True)
@@ -126,7 +139,23 @@ def rendered() -> dict[Path, str]:
     for name in ACTIONS:
         texts[folder(name) / "action.yml"] = action(name)
         texts[page(name)] = readme(name, page(name).read_text(encoding="utf-8"))
+    texts[ROOT / "docs" / "formats.md"] = formats()
     return texts
+
+
+def formats() -> str:
+    """Return the page that says what each format's rule claims: the docstring of its module, to the letter."""
+    rules: dict[str, list[str]] = {}
+    for word, rule in RULES.items():
+        rules.setdefault(rule.__module__, []).append(word)
+    parts = [FORMATS]
+    for name in sorted(rules):
+        claim = inspect.cleandoc(sys.modules[name].__doc__ or "")
+        path = f"scripts/{name.replace('.', '/')}.py"
+        source = path if (ROOT / path).is_file() else path.replace(".py", "/__init__.py")
+        words = ", ".join(sorted(rules[name]))
+        parts.append(f"## {words}\n\n{_plain(claim)}\n\nRule: [`{name.rsplit('.', 1)[-1]}`](../{source})\n")
+    return "\n".join(parts)
 
 
 def main() -> int:
@@ -141,6 +170,11 @@ def main() -> int:
         if not check:
             path.write_text(texts[path], encoding="utf-8")
     return 1 if stale and check else 0
+
+
+def _plain(docstring: str) -> str:
+    """Return a docstring as Markdown: literals between single backticks, no tag of its own."""
+    return docstring.replace("``", "`").replace("<", "&lt;")
 
 
 def _sentence(words: str) -> str:
