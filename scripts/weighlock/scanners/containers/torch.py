@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
-from weighlock.scanners import Blob
+from weighlock.scanners import Blob, Severity
 from weighlock.scanners.reading import UnclearError
 from weighlock.scanners.strict.notes import Notes
 from weighlock.scanners.strict.pickle import judge
@@ -89,5 +89,5 @@ def _chance_pickle(blob: Blob) -> bool:
         with blob.open() as stream:
             judge("pickle", stream, notes)
     except UnclearError:
-        return not notes.findings
+        return all(finding.severity is Severity.REVIEW for finding in notes.findings)
     return False

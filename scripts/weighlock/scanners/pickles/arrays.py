@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ FIELDS = 1000  # of a dtype
 _KEYS = frozenset({"subclass", "shape", "order", "dtype", "allow_mmap", "numpy_array_alignment_bytes"})
 _DTYPE = ("numpy", "dtype")
 _KIND = re.compile(r"\|?([biufcSUVmMO])(\d{1,6})")
-_OTHER = object()  # a dict that is neither a wrapper's state nor the fields of a dtype
+OTHER = object()  # a dict that is neither a wrapper's state nor the fields of a dtype
 _READ = object()  # a wrapper whose array was read
 
 
@@ -36,17 +37,23 @@ class Inline:
     padded: bool
 
 
-def store(target: Thing, key: Any, value: Any) -> None:
-    """Keep an item of a dict where all its items are those of a wrapper's state, or all are fields of a dtype."""
-    kept = target.kept
-    if kept is _OTHER:
+def store(target: Thing, items: Sequence[Any]) -> None:
+    """Keep a dict's items, keys and values in turn, where they are those of a wrapper's state, or the fields of a dtype."""
+    if type(items[-1]) is not tuple and not (type(items[0]) is str and items[0] in _KEYS):
+        target.kept = OTHER  # as most dicts are, and there may be millions of them
         return
-    if isinstance(key, str) and key in _KEYS and (kept is None or isinstance(kept, dict)):
-        target.kept = {**(kept or {}), key: value}
-    elif _is_field(value) and (kept is None or (isinstance(kept, list) and len(kept) < FIELDS)):
-        target.kept = [*(kept or []), value[0]]
-    else:
-        target.kept = _OTHER
+    kept = target.kept
+    for key, value in zip(items[::2], items[1::2], strict=False):
+        if isinstance(key, str) and key in _KEYS and (kept is None or isinstance(kept, dict)):
+            kept = {} if kept is None else kept
+            kept[key] = value
+        elif _is_field(value) and (kept is None or (isinstance(kept, list) and len(kept) < FIELDS)):
+            kept = [] if kept is None else kept
+            kept.append(value[0])
+        else:
+            kept = OTHER
+            break
+    target.kept = kept
 
 
 def called(thing: Thing, arguments: Any) -> None:

@@ -25,3 +25,14 @@ class Thing:
     def path(self) -> tuple[str, str]:
         """Return module and name."""
         return self.module, self.name
+
+
+SPECIAL = frozenset(dir(object)) | frozenset(dir(lambda: None)) | {"__setstate__", "__slots__", "__bases__", "__mro__"}
+"""Attribute names through which an object's behaviour is replaced."""
+COMPUTED = "a computed name"
+"""Stands among an object's special keys for one that is not written in the stream, and could be any of `SPECIAL`."""
+DICTS = frozenset(
+    {("builtins", "dict"), ("__builtin__", "dict"), ("collections", "OrderedDict"), ("collections", "Counter")}
+)
+TEXTS = frozenset({"str", "unicode", "str_", "scalar"})
+"""Names of callables that return a string made from their arguments."""

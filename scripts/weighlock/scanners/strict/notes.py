@@ -20,11 +20,19 @@ class Notes:
     gaps: list[str] = field(default_factory=list)
 
     def find(self, rule: str, severity: Severity, message: str, offset: int | None = None) -> None:
-        """Add a finding, once."""
+        """Add a finding, once; where there are too many, only one that is worse than another, in its place."""
+        full = len(self.findings) >= FINDINGS
+        if full and severity is Severity.REVIEW:
+            return
         finding = Finding(rule, severity, message, self.member, offset)
-        known = any((item.rule, item.message) == (rule, message) for item in self.findings)
-        if not known and len(self.findings) < FINDINGS:
-            self.findings.append(finding)
+        if any((item.rule, item.message) == (rule, message) for item in self.findings):
+            return
+        if full:
+            least = min(self.findings, key=lambda item: item.severity)
+            if least.severity >= severity:
+                return
+            self.findings.remove(least)
+        self.findings.append(finding)
 
     def gap(self, reason: str) -> None:
         """Add a reason why the content is not understood, once."""
