@@ -19,7 +19,7 @@ from weighlock.scanners.reading import UnclearError
 from weighlock.scanners.sniff import CONTROL
 
 DEPTH = 100  # of messages in messages, as in protobuf's own readers
-FIELDS = 20_000_000  # in one file
+FIELDS = 10_000_000  # in one file
 _TEXT = 16 * 1024 * 1024  # bytes of one text
 
 Messages = Mapping[str, Mapping[int, str]]
