@@ -36,7 +36,8 @@ class Done:
 
 def weighlock(*words: str | Path, **environ: str) -> Done:
     """Run the command line in a process of its own, as a person would."""
-    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SCRIPTS), "HOME": "/nonexistent", **environ}
+    cache = {"WEIGHLOCK_CACHE_DIR": os.environ["WEIGHLOCK_CACHE_DIR"]}
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SCRIPTS), "HOME": "/nonexistent", **cache, **environ}
     done = subprocess.run(
         [sys.executable, "-m", "weighlock", *map(str, words)], env=clean, capture_output=True, text=True, check=False
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,12 @@ import pytest
 
 import fake_registry as fakes
 import servers
+
+
+@pytest.fixture(scope="session", autouse=True)
+def scan_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the scan cache of the tests, and of the commands they run, away from the user's."""
+    os.environ["WEIGHLOCK_CACHE_DIR"] = str(tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="session")

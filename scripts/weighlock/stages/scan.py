@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,8 @@ from weighlock.config import NAME, ScanPolicy, load
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger, Row
 from weighlock.model import Entry, Model, walk, weigh
-from weighlock.scanners import Scanner, Severity, Verdict, rounds
+from weighlock.scanners import Scanner, Severity, Verdict, cache, rounds
+from weighlock.scanners.cache import Cache, Cached
 from weighlock.scanners.files import Examiner, Inside, Weighed
 from weighlock.scanners.isolation import Engine, Isolated
 from weighlock.scanners.modelscan_engine import ModelScan
@@ -26,6 +27,7 @@ from weighlock.text import counted, printable
 
 SCANNERS: dict[str, Callable[[], Scanner]] = {"strict": Strict, "modelscan": ModelScan}
 """The engines; each reads every blob. `strict` owns coverage, so it is not optional."""
+CACHE_HELP = "take what earlier scans found in the same bytes from the user's cache (default: yes, in CI no)"
 REMEDIES = {
     "unsafe": "Do not load it. Ask its author for a version in safetensors, or remove it from the model.",
     "name.mismatch": "Find out what it is. If it belongs here, give it the ending of its content.",
@@ -55,6 +57,7 @@ class Inputs:
     config: Path | None = option(
         "file with the policy (default: weighlock.yml, where there is one)", default=None, metavar="FILE"
     )
+    cache: bool | None = option(CACHE_HELP, default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,8 @@ class Outputs:
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Scan the model at `inputs.path` and write the reports that were asked for."""
     rules = policy(inputs.path, inputs.config, inputs.fail_on, context.say)
-    _, ledger = scan_model(inputs.path, policy=rules, say=context.say)
+    kept = cache.folder(context.environ) if cache.wanted(inputs.cache, context.environ) else None
+    _, ledger = scan_model(inputs.path, policy=rules, say=context.say, kept=kept)
     if inputs.predicate:
         _write(inputs.predicate, predicates.scan_result(ledger))
     return report(ledger, inputs.report, inputs.sarif)
@@ -123,15 +127,21 @@ def scan_model(
     policy: ScanPolicy | None = None,
     scanners: Sequence[Scanner] | None = None,
     say: Callable[[str], None] = lambda _words: None,
+    kept: Path | None = None,
 ) -> tuple[Model, Ledger]:
     """Weigh and scan the model at `path`; return its files and the ledger with one row for each.
+
+    The engines run in a process of their own; those that are given as `scanners` run in this one. Results are kept in
+    the folder `kept`, and taken from it.
 
     Raises `InputError` for what the walk refuses and `UnfinishedError` for a file that changes meanwhile. What the
     files hold never raises: it is in the ledger.
     """
     rules = policy or ScanPolicy()
     files = [_weigh(entry) for entry in walk(path)]
-    with _examiner(files, rules, scanners) as examiner:
+    sizes = {item.file.path: item.file.size for item in files}
+    with _examiner(rules, sizes, scanners) as inner:
+        examiner = Cached(inner, Cache(kept, _facts(inner, rules), say), sizes) if kept else inner
         rows: list[Row] = []
         for item in rounds.recognised(files, examiner):
             file = item.file
@@ -177,12 +187,23 @@ def _weigh(entry: Entry) -> Weighed:
 
 
 def _examiner(
-    files: Sequence[Weighed], rules: ScanPolicy, scanners: Sequence[Scanner] | None
+    rules: ScanPolicy, sizes: Mapping[str, int], scanners: Sequence[Scanner] | None
 ) -> AbstractContextManager[Examiner]:
-    sizes = {item.file.path: item.file.size for item in files}
     if scanners is not None:
         return nullcontext(Inside(scanners, rules.fail_on, sizes))
     return Isolated([Engine.of(make) for make in SCANNERS.values()], rules.fail_on, sizes)
+
+
+def _facts(examiner: Examiner, rules: ScanPolicy) -> Json:
+    """Return what results depend on beside the files; waivers are not of it, they come later."""
+    return {
+        "engines": [list(engine) for engine in examiner.engines()],
+        "fail_on": rules.fail_on.name,
+        "profiles": None if rules.profiles is None else list(rules.profiles),
+        "globals": list(rules.globals),
+        "rules": cache.rules(),
+        "installed": cache.installed(),
+    }
 
 
 def _write(path: Path | None, document: Json) -> None:

@@ -1,0 +1,186 @@
+"""Results kept for files that did not change: an `Examiner` that asks another one only for what it does not know.
+
+A result is found again by all that it depends on: the file's digest and path, the engines with their versions, our own
+rules to the last byte, what is installed, the policy's part in it, and the sizes of the other files that a rule asked
+for. Waivers come later and have no part. An error or a limit is no result, and is never kept; neither is what follows
+from the content of other files.
+
+The entries are as trustworthy as the folder: who can write there can make any file safe. It has to be the user's own,
+and a CI run uses none unless it is told to, since a cache that a pull request could write is restored there too easily.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import weighlock
+from weighlock import jsonio
+from weighlock.errors import MalformedError
+from weighlock.jsonio import Json, canonical
+from weighlock.scanners import Status
+from weighlock.scanners.examine import Examined
+from weighlock.scanners.files import Examiner, Weighed
+from weighlock.scanners.isolation import wire
+from weighlock.text import printable
+
+_LIMIT = 64 * 1024**2  # bytes of an entry
+_ENTRY = "an entry of the scan cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is kept of a file: its format by its own content, and what was said of it."""
+
+    format: str
+    examined: Examined
+
+
+class Cache:
+    """A folder of entries, one file each, named by the digest of all that the result depends on."""
+
+    def __init__(self, folder: Path, facts: Json, say: Callable[[str], None] = lambda _words: None) -> None:
+        """Keep entries in `folder`; `facts` is what results depend on beside the file. Trouble with it is only said."""
+        self._folder = folder
+        self._facts = facts
+        self._say = say
+
+    def get(self, file: Weighed) -> Known | None:
+        """Return what is known; an entry that is damaged or speaks of something else is none."""
+        key = self._key(file)
+        try:
+            with self._place(key).open("rb") as stream:
+                checksum, _, body = stream.read(_LIMIT).partition(b"\n")
+            if checksum != _checksum(body):
+                return None
+            document = jsonio.parse(body, _ENTRY)
+            if jsonio.field(document, "key", str, _ENTRY) != key:
+                return None
+            return Known(jsonio.field(document, "format", str, _ENTRY), wire.examined_from(document))
+        except (OSError, MalformedError):
+            return None
+
+    def put(self, file: Weighed, known: Known) -> None:
+        """Keep a result; the entry appears whole or not at all."""
+        key = self._key(file)
+        place = self._place(key)
+        try:
+            body = canonical({"key": key, "format": known.format, **wire.examined_to(known.examined)})
+            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(dir=place.parent)
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(_checksum(body) + b"\n" + body)
+            Path(name).replace(place)
+        except MalformedError:
+            return  # half a surrogate pair in a name: scanned anew each time
+        except OSError as error:
+            self._say(f"the scan cache cannot be written: {printable(str(error))}")
+
+    def _key(self, file: Weighed) -> str:
+        return hashlib.sha256(
+            canonical({"sha256": file.file.digest.hex, "path": file.file.path, **self._facts})
+        ).hexdigest()
+
+    def _place(self, key: str) -> Path:
+        return self._folder / key[:2] / f"{key}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Cached:
+    """An `Examiner` in front of another one, with a cache between them."""
+
+    behind: Examiner
+    cache: Cache
+    sizes: Mapping[str, int]
+    """Size in bytes of every file of the model, by path."""
+    _known: dict[str, Known] = field(default_factory=dict)
+    _formats: dict[str, str] = field(default_factory=dict)
+
+    def engines(self) -> Sequence[tuple[str, str]]:
+        """Return name and version of each engine."""
+        return self.behind.engines()
+
+    def recognise(self, files: Sequence[Weighed]) -> list[str]:
+        """Return the format of each file, of known ones as it was found then."""
+        for file in files:
+            known = self.cache.get(file)
+            if known and self._still(known.examined):
+                self._known[file.file.path] = known
+                self._formats[file.file.path] = known.format
+        strangers = [file for file in files if file.file.path not in self._known]
+        if strangers:
+            found = self.behind.recognise(strangers)
+            self._formats.update(zip((file.file.path for file in strangers), found, strict=True))
+        return [self._formats[file.file.path] for file in files]
+
+    def settle(self, files: Sequence[Weighed]) -> list[str]:
+        """Return all formats; what follows from other files' content is never taken from the cache."""
+        return self.behind.settle(files)
+
+    def examine(self, file: Weighed) -> Examined:
+        """Return what is known, else examine the file and keep the result where it will hold."""
+        own = file.format == self._formats.get(file.file.path)
+        known = self._known.get(file.file.path)
+        if known and own:
+            return known.examined
+        examined = self.behind.examine(file)
+        if own and all(report.status is not Status.ERROR for report in examined.reports):
+            self.cache.put(file, Known(file.format, examined))
+        return examined
+
+    def _still(self, examined: Examined) -> bool:
+        """Tell whether the other files are as they were, as far as anybody asked; the empty path stands for all."""
+        asked = dict(examined.asked)
+        if "" in asked:
+            del asked[""]
+            return asked == dict(self.sizes)
+        return all(self.sizes.get(path) == size for path, size in asked.items())
+
+
+def rules() -> str:
+    """Return the digest of this package: rules, lists, and what unpacks and reads."""
+    root = Path(weighlock.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + _checksum(path.read_bytes()))
+    return digest.hexdigest()
+
+
+def installed() -> list[str]:
+    """Return Python's version and what else is installed, with versions: parsers, and what engines are made of."""
+    folders = [Path(entry) for entry in sys.path if Path(entry).is_absolute()]
+    return [sys.version, *sorted({path.name for folder in folders for path in folder.glob("*.dist-info")})]
+
+
+def wanted(choice: bool | None, environ: Mapping[str, str]) -> bool:  # noqa: FBT001 - an option of the command
+    """Tell whether to use the cache: as chosen, else everywhere but in CI."""
+    if choice is not None:
+        return choice
+    return not any(environ.get(name, "").lower() not in {"", "0", "false"} for name in ("CI", "GITHUB_ACTIONS"))
+
+
+def folder(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder for entries, made if need be; None where there is none that is the user's own.
+
+    It is ``scan`` in ``WEIGHLOCK_CACHE_DIR``, else in ``weighlock`` in ``XDG_CACHE_HOME``, else in ``~/.cache``.
+    """
+    given, base = environ.get("WEIGHLOCK_CACHE_DIR", ""), environ.get("XDG_CACHE_HOME", "")
+    with suppress(OSError, RuntimeError):  # nobody knows a home
+        around = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
+        place = (Path(given) if Path(given).is_absolute() else around / "weighlock") / "scan"
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = place.stat()
+        if os.name == "nt" or (status.st_uid == os.getuid() and not status.st_mode & 0o022):
+            return place
+    return None
+
+
+def _checksum(body: bytes) -> bytes:
+    return hashlib.sha256(body).hexdigest().encode()
