@@ -1,6 +1,6 @@
 """Make the families ``torch``, ``torch-modules`` and ``torchscript``: what torch saves, each kind of it small."""
 
-# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,misc,no-any-return"
+# mypy: disable-error-code="import-not-found,import-untyped,no-untyped-call,misc,no-any-return,assignment,attr-defined"
 # (torch is in an environment of its own)
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from making import make
 from torch import nn
+from torch._sources import get_source_lines_and_file
 
 PACKAGES = ["torch", "numpy"]
 torch.manual_seed(0)
@@ -127,6 +128,12 @@ def states() -> dict[str, Any]:
     return cases
 
 
+def source(kind: type) -> tuple[list[str], int, str]:
+    """Return what torch writes beside a class in its old format, without the path of where torch is installed."""
+    lines, first, _ = get_source_lines_and_file(kind)
+    return lines, first, kind.__module__.replace(".", "/") + ".py"
+
+
 def modules() -> dict[str, Any]:
     return {
         "sequential.pt": partial(save, net),
@@ -151,6 +158,7 @@ def scripts() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    torch.serialization.get_source_lines_and_file = source
     make("torch", states(), PACKAGES)
     make("torch-modules", modules(), PACKAGES)
     make("torchscript", scripts(), PACKAGES)
