@@ -10,6 +10,7 @@ from __future__ import annotations
 import _compat_pickle
 import enum
 import functools
+from importlib import resources
 
 from weighlock.scanners.pickles.profiles import INNER, Names, Use, allowed
 
@@ -34,149 +35,11 @@ STORAGES = {
 """Element size in bytes of each class that a tensor storage may name (torch/storage.py)."""
 
 
-_ROOTS = frozenset(
-    [
-        "os",
-        "posix",
-        "nt",
-        "ntpath",
-        "posixpath",
-        "subprocess",
-        "sys",
-        "socket",
-        "shutil",
-        "pty",
-        "runpy",
-        "pickle",
-        "_pickle",
-        "marshal",
-        "ctypes",
-        "_ctypes",
-        "importlib",
-        "imp",
-        "code",
-        "codeop",
-        "webbrowser",
-        "bdb",
-        "pdb",
-        "asyncio",
-        "multiprocessing",
-        "pip",
-        "pydoc",
-        "timeit",
-        "cProfile",
-        "profile",
-        "trace",
-        "operator",
-        "_operator",
-        "requests",
-        "urllib",
-        "http",
-        "httplib",
-        "aiohttp",
-        "httpx",
-        "smtplib",
-        "ftplib",
-        "telnetlib",
-        "imaplib",
-        "poplib",
-        "nntplib",
-        "site",
-        "venv",
-        "ensurepip",
-        "dill",
-        "cloudpickle",
-        "mlflow",
-        "distutils",
-        "setuptools",
-        "lib2to3",
-        "idlelib",
-        "doctest",
-        "commands",
-        "types",
-        "io",
-        "_io",
-        "logging",
-        "pkgutil",
-        "zipimport",
-        "zipfile",
-        "tarfile",
-        "tempfile",
-        "glob",
-        "fileinput",
-        "linecache",
-        "sqlite3",
-        "ssl",
-        "signal",
-        "threading",
-        "_thread",
-        "concurrent",
-        "gc",
-        "inspect",
-        "builtins",
-        "__builtin__",
-        "shelve",
-        "dbm",
-        "xmlrpc",
-        "socketserver",
-        "wsgiref",
-        "turtledemo",
-        "tkinter",
-        "yaml",
-        "_posixsubprocess",
-        "_winapi",
-        "winreg",
-        "resource",
-        "fcntl",
-        "platform",
-        "codecs",
-        "unittest",
-        "test",
-        "functools",
-        "joblib",
-        "cffi",
-        "pexpect",
-        "paramiko",
-        "fabric",
-        "invoke",
-        "plumbum",
-        "sh",
-        "IPython",
-        "jedi",
-        "py",
-        "pytest",
-        "_pytest",
-        "nose",
-        "_osx_support",
-        "_aix_support",
-        "_pyio",
-    ]
-)
-_MODULES = [
-    "numpy.f2py",
-    "numpy.testing",
-    "numpy.distutils",
-    "numpy.load",
-    "numpy.lib",
-    "torch.hub",
-    "torch.serialization",
-    "torch._inductor",
-    "torch._dynamo",
-    "torch.jit",
-    "torch.fx",
-    "torch._ops",
-    "torch.utils",
-    "torch.distributed",
-    "torch.storage",
-    "torch.package",
-    "pandas.io",
-    "pathlib",
-]
+_DEEP = 16  # parts of a dotted name that are compared
 _HARMLESS = frozenset(("pathlib", name) for name in ("Path", "PosixPath", "WindowsPath"))
 """Below a root, and yet no more than the name of a file, which whoever uses the model may open."""
 LOADER = ("torch.storage", "_load_from_bytes")
 """What a tensor outside of torch's own files is pickled as: torch.load over a string of bytes, which is judged apart."""
-_NAMES = frozenset({("torch", "load"), ("torch", "compile"), ("numpy", "load"), ("pandas", "read_pickle")})
 
 
 class Grade(enum.Enum):
@@ -217,7 +80,7 @@ def grade(module: str, name: str, kind: str, names: Names | None = None) -> Grad
     today = mapped(module, name)
     if _is_script(module, kind):
         return Grade.DANGEROUS
-    if "." in name or any(_dangerous(*pair) for pair in ((module, name), today)):
+    if "." in name or any(dangerous(*pair) for pair in ((module, name), today)):
         return Grade.DANGEROUS
     return Grade.UNKNOWN
 
@@ -226,8 +89,19 @@ def _is_script(module: str, kind: str) -> bool:
     return kind == "torchscript pickle" and module.split(".", maxsplit=1)[0] == "__torch__"
 
 
-def _dangerous(module: str, name: str) -> bool:
+@functools.cache
+def _listed() -> dict[str, frozenset[str]]:
+    """Return the lines of ``dangerous.txt`` by their first word."""
+    text = (resources.files(__package__) / "dangerous.txt").read_text("utf-8")
+    lines = [line.split(maxsplit=1) for line in text.splitlines() if not line.startswith("#")]
+    return {kind: frozenset(rest for word, rest in lines if word == kind) for kind in ("root", "module", "name")}
+
+
+def dangerous(module: str, name: str) -> bool:
+    """Tell whether a global executes, imports, loads, opens or connects, or stands where such things do."""
     if (module, name) in _HARMLESS or (module, name) == LOADER:
         return False
-    below = any(module == root or module.startswith(root + ".") for root in _MODULES)
-    return module.split(".", maxsplit=1)[0] in _ROOTS or below or (module, name) in _NAMES
+    listed = _listed()
+    parts = f"{module}.{name}".split(".")[:_DEEP]
+    below = any(".".join(parts[:count]) in listed["module"] for count in range(1, len(parts) + 1))
+    return below or parts[0] in listed["root"] or f"{module} {name}" in listed["name"]

@@ -3,7 +3,8 @@
 Strings longer than `LITERAL` bytes are skipped over, not read, and come as `LONG`: nothing that decides a verdict (a
 module, a name, a storage key) is that long. Source: CPython's ``pickletools`` for the table, ``pickle.py`` for what a
 loader accepts. Where unpicklers are lenient, so is this (a number in hexadecimal, a string with blanks behind it): a
-stream that any of them would run must not pass for text. Where they differ on frames, neither reading is accepted.
+stream that any of them would run must not pass for text. Where they differ on frames, the reading goes on without, as
+CPython's unpickler in C does, and `frame_fault` says so.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ class Operations:
         """Read `stream` from its current position, which is called `start` in offsets."""
         self._window = Window(stream, start)
         self._frame_end: int | None = None
+        self.frame_fault = ""
+        """Where frames and operations do not agree, which unpicklers read differently; empty if they do."""
         self._arguments = self._readers()
 
     @property
@@ -123,21 +126,25 @@ class Operations:
         if self._frame_end is not None and (inside or name == "STOP"):
             self._frame_ends(self.position, offset)
         if name == "STOP" and self._frame_end is not None:
-            raise UnclearError("the last frame is longer than the pickle")
+            self._fault("the last frame is longer than the pickle")
         return argument
 
     def _frame_ends(self, position: int, offset: int) -> int:
         """Close the frame if it ends here."""
         if self._frame_end is not None and position > self._frame_end:
-            raise UnclearError(f"the operation at byte {offset} crosses the end of its frame")
+            self._fault(f"the operation at byte {offset} crosses the end of its frame")
         if self._frame_end == position:
             self._frame_end = None
         return Window.NEVER
 
+    def _fault(self, reason: str) -> None:
+        self.frame_fault = self.frame_fault or reason
+        self._frame_end = None
+
     def _frame(self) -> None:
         length = self._window.number(8)
         if self._frame_end is not None:
-            raise UnclearError(f"a frame inside a frame at byte {self.position - 9}")
+            self._fault(f"a frame inside a frame at byte {self.position - 9}")
         self._frame_end = self.position + length if length else None
 
     def _protocol(self) -> int:

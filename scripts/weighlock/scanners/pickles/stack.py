@@ -6,7 +6,7 @@ the stack, in the memo and in tuples, and that is limited.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from weighlock.scanners.pickles import arrays
@@ -17,6 +17,7 @@ from weighlock.scanners.reading import LimitError, UnclearError
 OPERATIONS = 25_000_000  # a stream with more of them is not understood; about ten seconds here
 LIVE = 3_000_000  # placeholders at a time, of about 100 bytes each
 SPECIALS = 8  # special keys of one object; one is enough for a finding
+EXPANDED = 1 << 40  # objects, each counted as often as it is met: whoever hashes, compares or prints them never ends
 MARKS = 100_000  # containers in containers; no pickler comes near
 MEMO = 10_000_000  # largest memo index; CPython's memo is an array of that length
 _OFTEN = (1 << 16) - 1  # operations between two looks at the limits, as a mask
@@ -47,6 +48,7 @@ class Stack:
         self._marks: list[list[Any]] = []
         self._memo: dict[Any, Any] = {}
         self._held = 0
+        self._weights: dict[int, int] = {}
         self._offset = 0
         self.listed: list[Any] | None = None
         """What the streams append to lists, if somebody put a list here."""
@@ -54,7 +56,7 @@ class Stack:
 
     def run(self) -> Any:
         """Run one stream to STOP and return the object it leaves; `UnclearError` where it breaks."""
-        self._stack, self._marks, self._memo, self._held = [], [], {}, 0
+        self._stack, self._marks, self._memo, self._weights, self._held = [], [], {}, {}, 0
         steps, stack, marks, memo, left = self._steps, self._stack, self._marks, self._memo, self._left
         for name, argument, offset in self._operations.stream():
             left -= 1
@@ -165,25 +167,50 @@ class Stack:
     def _tuple(self, count: int) -> None:
         if len(self._stack) < count:
             raise self._short()
-        self._held += count
         items = tuple(self._stack[-count:])
-        self._stack[-count:] = [items]
+        self._stack[-count:] = [self._tupled(items)]
 
     def _marked_tuple(self) -> None:
         items = tuple(self._pop_mark())
+        self._stack.append(self._tupled(items))
+
+    def _tupled(self, items: tuple[Any, ...]) -> tuple[Any, ...]:
         self._held += len(items)
-        self._stack.append(items)
+        weight = self._weight(items)
+        if weight > len(items):
+            self._weights[id(items)] = weight
+        else:
+            self._weights.pop(id(items), None)  # of a tuple that is gone
+        return items
+
+    def _weight(self, items: Sequence[Any]) -> int:
+        """Return how many objects these are, with those inside them."""
+        weight = len(items)
+        for item in items:
+            kind = type(item)
+            if kind is Thing:
+                weight += item.weight
+            elif kind is tuple:
+                weight += self._weights.get(id(item), len(item))
+        if weight > EXPANDED:
+            self.event("expanded", None)
+        return min(weight, EXPANDED + 1)
 
     def _marked(self, kind: str) -> None:
         items = self._pop_mark()
-        self._stack.append(Thing(kind))
+        thing = Thing(kind)
+        self._stack.append(thing)
         if kind == "dict":
             self._fill(items)
+        else:
+            thing.weight = self._weight(items)
 
     def _extend(self, what: str, kind: str, items: list[Any]) -> None:
         target = self._top()
         if not isinstance(target, Thing) or target.kind != kind:
             self.event(what, target, items)
+        else:
+            target.weight += self._weight(items)
         if self.listed is not None and kind == "list":
             self._held += len(items)
             self.listed.extend(items)
@@ -201,6 +228,15 @@ class Stack:
             self.event("item", target, items)
         elif target.kept is not arrays.OTHER and items:
             arrays.store(target, items)
+        for item in items:
+            kind = type(item)
+            if kind is Thing or kind is tuple or (kind is str and item in SPECIAL):
+                self._fill_unusual(target, items)
+                return
+
+    def _fill_unusual(self, target: Thing, items: list[Any]) -> None:
+        """Keep what is known of a dict with more than scalars in it."""
+        target.weight += self._weight(items)
         for key in items[::2]:
             if type(key) is str:
                 if key in SPECIAL and len(target.special) < SPECIALS:

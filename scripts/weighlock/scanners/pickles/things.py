@@ -20,6 +20,8 @@ class Thing:
     """Of a dict: its keys that are names with a meaning to Python (``__class__``), at most a few."""
     kept: Any = None
     """What `weighlock.scanners.pickles.arrays` has to know of it; most things are not its business."""
+    weight: int = 1
+    """Of a list, dict or set: the number of objects in it at any depth, each as often as it is met."""
 
     @property
     def path(self) -> tuple[str, str]:

@@ -33,5 +33,3 @@ def tensors(operations: Operations, keys: Sequence[Any], storages: Mapping[str, 
         if (count or size) and (count <= 0 or size % count or size // count not in {1, 2, 4, 8, 16}):
             raise UnclearError(f"tensor storage {key} does not have the size that it is named with")
         operations.skip(size)
-    if not operations.at_end():
-        raise UnclearError("bytes follow the tensor storages")

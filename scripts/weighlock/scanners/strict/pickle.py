@@ -37,6 +37,8 @@ def judge(kind: str, stream: BinaryIO, notes: Notes) -> dict[str, int]:
     try:
         _run(operations, machine, witness)
     finally:
+        if operations.frame_fault:
+            notes.gap(f"unpicklers do not agree on its frames: {operations.frame_fault}")
         if machine.inlined:
             stream.seek(start)
             _plainly(kind, stream, notes)
@@ -61,6 +63,8 @@ def _run(operations: Operations, machine: Machine, witness: Witness) -> None:
             witness.legacy = True
         elif machine.listed is not None:
             legacy.tensors(operations, machine.listed, witness.storages)
+            if not operations.at_end():
+                witness.notes.gap("bytes follow the tensor storages")
 
 
 def _plainly(kind: str, stream: BinaryIO, notes: Notes) -> None:

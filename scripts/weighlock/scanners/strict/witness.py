@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from weighlock.scanners import Severity
-from weighlock.scanners.pickles.globals import LOADER, STORAGES, Grade, grade, use
+from weighlock.scanners.pickles.globals import LOADER, STORAGES, Grade, dangerous, grade, use
 from weighlock.scanners.pickles.literals import LONG
 from weighlock.scanners.pickles.machine import Event
 from weighlock.scanners.pickles.profiles import Use
@@ -64,6 +64,8 @@ class Witness:
                 self.notes.gap(
                     f"memo index {event.value} at byte {event.offset}: a loader would allocate an array of that length"
                 )
+            case "expanded":
+                self.notes.gap("the same objects stand in each other so often that whoever reads them all never ends")
             case "extension":
                 self._review("extension-code", "a copyreg extension code: what it stands for is not in the file", event)
             case "buffer":
@@ -127,7 +129,9 @@ class Witness:
         """Hold the call against what the list says of its target; one that is on no list was told when it was named."""
         listed = use(*callee.path, self.kind)
         name = f"{callee.module}.{callee.name}"
-        if listed is Use.NAME:
+        if listed is Use.NAME and dangerous(*callee.path):
+            self._critical("pickle.dangerous-global", f"calls {name}, which can open files or run code", event)
+        elif listed is Use.NAME:
             self._review("pickle.use", f"calls {name}, which is known as harmless to hold, not to call", event)
         elif listed is Use.MAKE and not (event.what == "new" and event.value == ()):
             self._review("pickle.use", f"makes {name} with arguments, which is known as harmless without", event)
