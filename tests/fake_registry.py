@@ -71,6 +71,8 @@ class FakeRegistry:
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     references: dict[tuple[str, str], str] = field(default_factory=dict)
     uploads: set[str] = field(default_factory=set)
+    parts: dict[str, bytes] = field(default_factory=dict)  # what uploads in pieces hold so far
+    largest_body: int = 1 << 40  # bytes; a larger blob or piece is refused with 413
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
@@ -154,11 +156,25 @@ class FakeRegistry:
             return Reply(202, {"Location": f"/v2/{name}/blobs/uploads/{upload}?_state=a%2Fb%3D&x=1"})
         if upload not in self.uploads or query.get("_state") != "a/b=":
             return _error(404, "BLOB_UPLOAD_UNKNOWN", "no such upload")
-        if query.get("digest") != _digest(seen.body):
+        if seen.method == "DELETE":
+            self.uploads.remove(upload)
+            return Reply(204)
+        if len(seen.body) > self.largest_body:
+            return Reply(413, {}, b"<html>too large</html>")
+        content = self.parts.pop(upload, b"") + seen.body
+        return self._more(name, upload, content) if seen.method == "PATCH" else self._whole(upload, content, query)
+
+    def _more(self, name: str, upload: str, content: bytes) -> Reply:
+        self.parts[upload] = content
+        where = f"/v2/{name}/blobs/uploads/{upload}?_state=a%2Fb%3D&at={len(content)}"
+        return Reply(202, {"Location": where, "Range": f"0-{len(content) - 1}"})
+
+    def _whole(self, upload: str, content: bytes, query: dict[str, str]) -> Reply:
+        if query.get("digest") != _digest(content):
             return _error(400, "DIGEST_INVALID", "provided digest did not match uploaded content")
         self.uploads.remove(upload)
-        self.blobs[_digest(seen.body)] = seen.body
-        return Reply(201, {"Docker-Content-Digest": _digest(seen.body)})
+        self.blobs[_digest(content)] = content
+        return Reply(201, {"Docker-Content-Digest": _digest(content)})
 
     def _manifest(self, seen: Seen, name: str, reference: str) -> Reply:
         if seen.method == "PUT":

@@ -14,24 +14,37 @@ from pathlib import Path
 from typing import IO
 
 import tools
+from certificates import Certificate
 
 _CONFIGURATION = """\
 version: 0.1
 storage: {{filesystem: {{rootdirectory: "{storage}"}}, delete: {{enabled: true}}}}
-http: {{addr: "127.0.0.1:0", secret: tests}}
+http: {{addr: "127.0.0.1:0", secret: tests{tls}}}
 log: {{level: info, accesslog: {{disabled: true}}}}
+{auth}
 """
+_TLS = ', tls: {{certificate: "{0.certificate}", key: "{0.key}"}}'
+_AUTH = 'auth: {{htpasswd: {{realm: tests, path: "{}"}}}}'
+_ADA = "ada:$2b$04$3lUhhOuRE8n4.5OoOzEZx.iPKHejaTpy8VKlmeiT80f6uotd39WXO\n"  # bcrypt of "engine"
 
 
 @contextmanager
-def docker_registry(folder: Path, inside: Sequence[str] = ()) -> Iterator[str]:
+def docker_registry(folder: Path, inside: Sequence[str] = (), tls: Certificate | None = None) -> Iterator[str]:
     """Run Debian's docker-registry with its storage in `folder` and yield ``127.0.0.1:PORT``.
 
-    `inside` is the start of a command that puts it into another network.
+    `inside` is the start of a command that puts it into another network. With `tls` it also asks for a login, which is
+    ``ada`` and ``engine``.
     """
     tools.require("docker-registry")
+    (folder / "htpasswd").write_text(_ADA)
     configuration = folder / "registry.yml"
-    configuration.write_text(_CONFIGURATION.format(storage=folder / "storage"))
+    configuration.write_text(
+        _CONFIGURATION.format(
+            storage=folder / "storage",
+            tls=_TLS.format(tls) if tls else "",
+            auth=_AUTH.format(folder / "htpasswd") if tls else "",
+        )
+    )
     process = subprocess.Popen(
         [*inside, "docker-registry", "serve", str(configuration)],
         stdout=subprocess.DEVNULL,

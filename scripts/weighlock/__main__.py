@@ -17,6 +17,7 @@ from weighlock.errors import UnfinishedError, WeighlockError
 from weighlock.stages import Context, Outcome
 from weighlock.text import printable
 
+_CLEAR = "\r\x1b[K"  # to the beginning of a terminal's line, and nothing on it
 STAGES = {
     "scan": "look for unsafe serialization in a model's files",
     "audit": "look for known vulnerabilities in a model's requirements",
@@ -26,6 +27,7 @@ STAGES = {
     "verify": "check an artifact and all its evidence against a pinned identity",
     "pull": "verify an artifact, then write its files",
     "release": "scan, audit, package, sign, attest, verify and tag in one step",
+    "copy": "carry an artifact with all its evidence to another place, by digest",
     "inspect": "show what hangs on an artifact",
     "keygen": "make a key pair for signing without Sigstore's public service",
     "doctor": "say what this environment can and cannot do",
@@ -67,7 +69,8 @@ def _run(name: str, given: dict[str, Any], common: commandline.Common) -> int:
     module = stage(name)
     inputs = commandline.fill(module.Inputs, given, os.environ)
     github.announce(commandline.spelled(name, inputs), os.environ)
-    context = Context(say=(lambda _: None) if common.quiet else _say, build=github.build(os.environ))
+    live = _live if sys.stderr.isatty() and not common.quiet else None
+    context = Context(say=(lambda _: None) if common.quiet else _say, live=live, build=github.build(os.environ))
     try:
         outcome: Outcome = module.run(inputs, context)
     except OSError as error:
@@ -82,7 +85,14 @@ def _run(name: str, given: dict[str, Any], common: commandline.Common) -> int:
 
 
 def _say(words: str) -> None:
-    sys.stderr.write(github.harmless(words, os.environ) + "\n")
+    begin = _CLEAR if sys.stderr.isatty() else ""
+    sys.stderr.write(begin + github.harmless(words, os.environ) + "\n")
+    sys.stderr.flush()
+
+
+def _live(words: str) -> None:
+    """Write words that the next ones, live or not, take the place of."""
+    sys.stderr.write(_CLEAR + words)
     sys.stderr.flush()
 
 

@@ -52,7 +52,7 @@ class Silent(Answer):
 def registry(answers: Answers) -> tuple[Registry, Scripted]:
     wire = Scripted(answers)
     authorizer = Authorizer("registry.example/acme/model", lambda: Credentials("file", "ada", "engine"), wire)
-    return Registry(Client("registry.example/acme/model", BASE, wire, authorizer, Retries(0))), wire
+    return Registry(Client("registry.example/acme/model", lambda: BASE, wire, authorizer, Retries(0))), wire
 
 
 @pytest.mark.parametrize("there", ["http://registry.example/x", "http://127.0.0.1/x", "http://storage.example/x"])

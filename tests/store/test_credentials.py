@@ -155,3 +155,38 @@ def test_a_program_is_a_plain_name(environ: dict[str, str], name: str) -> None:
     write(environ, {"credsStore": name})
     with pytest.raises(InputError, match="cannot be one"):
         find("q.io", "m", environ)
+
+
+JOB = {"GITHUB_TOKEN": "s3cret", "GITHUB_ACTOR": "ada"}
+
+
+def test_a_github_job_has_credentials_for_githubs_registry() -> None:
+    assert find("ghcr.io", "acme/model", JOB) == Credentials("GITHUB_TOKEN", "ada", "s3cret")
+    company = {**JOB, "GITHUB_SERVER_URL": "https://acme.ghe.com"}
+    assert find("containers.acme.ghe.com", "acme/model", company) == Credentials("GITHUB_TOKEN", "ada", "s3cret")
+
+
+@pytest.mark.parametrize(
+    ("host", "server"),
+    [
+        ("docker.io", "https://github.com"),
+        ("ghcr.io.evil.example", "https://github.com"),
+        ("containers.acme.ghe.com", "https://github.com"),
+        ("ghcr.io", "https://acme.ghe.com"),
+        ("containers.other.ghe.com", "https://acme.ghe.com"),
+        ("containers.github.acme.example", "https://github.acme.example"),
+        ("ghcr.io", "https://github.acme.example"),
+        ("", "https://github.acme.example"),
+    ],
+)
+def test_a_jobs_token_is_for_no_other_registry(host: str, server: str) -> None:
+    assert find(host, "acme/model", {**JOB, "GITHUB_SERVER_URL": server}) is None
+
+
+def test_a_login_beats_the_jobs_token(environ: dict[str, str]) -> None:
+    write(environ, {"auths": {"ghcr.io": auth("robot", "x")}})
+    assert user("ghcr.io", {**environ, **JOB}) == "robot"
+
+
+def test_an_empty_token_is_none() -> None:
+    assert find("ghcr.io", "acme/model", {"GITHUB_TOKEN": ""}) is None

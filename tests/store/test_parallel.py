@@ -118,10 +118,10 @@ class Screen:
 
     def watch(self, moved: list[int], total: int) -> None:
         """Let a second pass for each number of bytes."""
-        progress = Progress("sending", total, self.display)
-        for count in moved:
-            self.now += 1
-            progress(count)
+        with Progress("sending", total, self.display) as progress:
+            for count in moved:
+                self.now += 1
+                progress(count)
 
 
 def test_a_log_gets_a_line_every_few_seconds() -> None:
@@ -137,14 +137,19 @@ def test_a_terminal_gets_one_line_that_is_replaced() -> None:
     terminal = Screen(terminal=True)
     terminal.watch([100, 200, 300], 400)
     assert terminal.lines == []
-    assert terminal.shown == ["sending 200 B of 400 B, 100 B/s, 2 s left", "sending 300 B of 400 B, 100 B/s, 1 s left"]
+    assert terminal.shown == [
+        "sending 200 B of 400 B, 100 B/s, 2 s left",
+        "sending 300 B of 400 B, 100 B/s, 1 s left",
+        "",
+    ]
 
 
 @pytest.mark.parametrize("terminal", [True, False])
 def test_what_is_over_at_once_needs_no_line(terminal: bool) -> None:
     screen = Screen(terminal=terminal)
     screen.watch([10], 10)
-    assert screen.lines + screen.shown == []
+    assert screen.lines == []
+    assert screen.shown == ([""] if terminal else [])
 
 
 def test_a_long_wait_is_said_in_hours_and_a_standstill_without_a_guess() -> None:

@@ -220,10 +220,10 @@ def test_an_empty_batch_asks_nothing(fake_registry: FakeRegistry, store: Registr
 
 
 def test_writers_that_race_for_the_tag_lose_nothing(fresh_repository: Callable[[], str]) -> None:
-    """Two writers a round, twenty rounds, on a registry that does not compare before it sets."""
+    """Two writers a round, fifty rounds, on a registry that does not compare before it sets."""
     target = Target.parse(fresh_repository())
     setup = open_store(target, environ={})
-    models = [put_model(setup, b"%d" % number) for number in range(20)]
+    models = [put_model(setup, b"%d" % number) for number in range(50)]
     barrier = threading.Barrier(2 * len(models))
     failures: list[Exception] = []
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import secrets
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,12 +15,13 @@ from clock import Clock
 from fake_registry import FakeRegistry, Reply, Rule
 from weighlock.errors import StoreError
 from weighlock.oci import Descriptor
-from weighlock.store import Opener, Readable
+from weighlock.store import Opener, Readable, Store
 from weighlock.store.layout import Layout
+from weighlock.store.planning import Move, Plan, plan
 from weighlock.store.progress import Display
 from weighlock.store.registry import Registry, open_registry
-from weighlock.store.sending import send
-from weighlock.store.targets import Repository
+from weighlock.store.sending import send as carry_out
+from weighlock.store.targets import Repository, Target, open_store
 
 SILENT = Display(lambda _: None)
 PUT = "/blobs/uploads/"
@@ -28,6 +31,12 @@ def blobs(*contents: bytes) -> list[tuple[Descriptor, Opener]]:
     return [(Descriptor.of(data, "application/octet-stream"), opener(data)) for data in contents]
 
 
+def send(place: Store, wanted: list[tuple[Descriptor, Opener]], display: Display = SILENT) -> list[Descriptor]:
+    """Plan and carry out."""
+    planned = plan(place, [blob for blob, _ in wanted])
+    return carry_out(place, planned, {blob.digest: source for blob, source in wanted}, display)
+
+
 def store(fake: FakeRegistry, clock: Clock) -> Registry:
     return open_registry(Repository(fake.address, "m"), plain_http=False, environ={}, retries=clock.retries())
 
@@ -35,16 +44,16 @@ def store(fake: FakeRegistry, clock: Clock) -> Registry:
 def test_equal_blobs_are_sent_once_and_those_that_are_there_not_at_all(fake_registry: FakeRegistry) -> None:
     registry = store(fake_registry, Clock())
     wanted = blobs(b"one", b"two", b"one", b"three")
-    assert [item.size for item in send(registry, wanted, SILENT)] == [3, 3, 5]
+    assert [item.size for item in send(registry, wanted)] == [3, 3, 5]
     assert len(fake_registry.requests("PUT", PUT)) == 3
-    assert send(registry, wanted, SILENT) == []
+    assert send(registry, wanted) == []
     assert len(fake_registry.requests("PUT", PUT)) == 3
 
 
 def test_a_layout_takes_many_at_once(tmp_path: Path) -> None:
     wanted = blobs(*(bytes([number]) * 3_000_000 for number in range(12)))
     layout = Layout(tmp_path / "out")
-    assert len(send(layout, wanted, SILENT)) == 12
+    assert len(send(layout, wanted)) == 12
     for descriptor, _ in wanted:
         content(layout, descriptor)
     assert list((tmp_path / "out" / "ingest").iterdir()) == []
@@ -63,7 +72,7 @@ def test_blobs_travel_side_by_side(fake_registry: FakeRegistry) -> None:
         (Descriptor.of(data, "a/b"), lambda data=data: Waiting(data))  # type: ignore[misc]
         for data in (b"one", b"two", b"six")
     ]
-    assert len(send(store(fake_registry, Clock()), wanted, SILENT)) == 3
+    assert len(send(store(fake_registry, Clock()), wanted)) == 3
 
 
 def test_the_error_of_one_ends_all(fake_registry: FakeRegistry) -> None:
@@ -76,10 +85,10 @@ def test_the_error_of_one_ends_all(fake_registry: FakeRegistry) -> None:
 
     huge = Descriptor("a/b", Descriptor.of(b"huge", "a/b").digest, 10**15)
     refused = Descriptor.of(b"refused", "a/b")
-    fake_registry.rules.append(Rule("HEAD", refused.digest.hex, instead=Reply(400)))
+    fake_registry.rules.append(Rule("POST", PUT, instead=Reply(400), times=1))
     wanted: list[tuple[Descriptor, Opener]] = [(huge, Endless), (refused, opener(b"refused"))]
     with pytest.raises(StoreError, match="answered with 400"):
-        send(store(fake_registry, Clock()), wanted, SILENT)
+        send(store(fake_registry, Clock()), wanted)
 
 
 def test_bytes_that_are_sent_again_count_once(fake_registry: FakeRegistry) -> None:
@@ -105,7 +114,56 @@ def test_bytes_that_are_sent_again_count_once(fake_registry: FakeRegistry) -> No
 
 
 def test_an_empty_blob_is_sent_with_its_length(fake_registry: FakeRegistry) -> None:
-    send(store(fake_registry, Clock()), blobs(b""), SILENT)
+    send(store(fake_registry, Clock()), blobs(b""))
     (put,) = fake_registry.requests("PUT", PUT)
     assert put.headers["content-length"] == "0"
     assert "transfer-encoding" not in put.headers
+
+
+def test_a_plan_says_what_is_there_and_what_is_not(fake_registry: FakeRegistry) -> None:
+    registry = store(fake_registry, Clock())
+    wanted = blobs(b"one", b"two", b"three")
+    send(registry, wanted[:1])
+    fake_registry.seen.clear()
+    made = plan(registry, [blob for blob, _ in wanted])
+    assert [move for _, move in made.moves] == [Move.PRESENT, Move.SEND, Move.SEND]
+    assert made.lines() == ["there already: 1 blob, 3 B", "to send: 2 blobs, 8 B"]
+    assert {seen.method for seen in fake_registry.seen} == {"HEAD"}
+
+
+def test_a_damaged_blob_of_a_layout_is_planned_to_be_sent_again(tmp_path: Path) -> None:
+    layout, wanted = Layout(tmp_path / "out"), blobs(b"one")
+    send(layout, wanted)
+    (tmp_path / "out" / "blobs" / "sha256" / wanted[0][0].digest.hex).write_bytes(b"0ne")
+    assert len(send(layout, wanted)) == 1
+    content(layout, wanted[0][0])
+
+
+def test_what_another_repository_of_the_registry_holds_is_mounted(fresh_repository: Callable[[], str]) -> None:
+    ours, theirs = (open_store(Target.parse(fresh_repository()), environ={}) for _ in range(2))
+    wanted = blobs(secrets.token_bytes(100), secrets.token_bytes(200))
+    send(theirs, wanted[:1])
+    made = plan(ours, [blob for blob, _ in wanted], theirs)
+    assert [move for _, move in made.moves] == [Move.MOUNT, Move.SEND]
+    sources = {wanted[1][0].digest: wanted[1][1], wanted[0][0].digest: unreadable}
+    assert len(carry_out(ours, made, sources, SILENT)) == 2
+    assert [content(ours, blob) for blob, _ in wanted]
+
+
+def unreadable() -> Readable:
+    raise AssertionError("the bytes were wanted")
+
+
+def test_what_cannot_be_mounted_is_sent(fake_registry: FakeRegistry) -> None:
+    ours = store(fake_registry, Clock())
+    theirs = open_registry(Repository(fake_registry.address, "theirs"), plain_http=False, environ={})
+    ((blob, source),) = blobs(b"one")
+    made = Plan(((blob, Move.MOUNT),), theirs)
+    for status in (None, 401, 403, 404, 405):
+        fake_registry.blobs.clear()
+        if status:
+            fake_registry.rules.append(Rule("POST", "mount=", instead=Reply(status), times=1))
+        assert carry_out(ours, made, {blob.digest: source}, SILENT) == [blob]
+        assert fake_registry.blobs == {str(blob.digest): b"one"}
+    assert len(fake_registry.requests("POST", f"mount=sha256%3A{blob.digest.hex}&from=theirs")) == 5
+    assert fake_registry.uploads == set(), "what was begun in place of a mount is cancelled"

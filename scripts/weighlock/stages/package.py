@@ -16,14 +16,16 @@ from weighlock.formats import Format, Package
 from weighlock.formats.modelpack import ModelPack
 from weighlock.jsonio import Json
 from weighlock.model import Entry, Model, ModelFile, walk, weigh
-from weighlock.oci import Descriptor
+from weighlock.oci import Descriptor, Digest
 from weighlock.stages import Context, Problem, option, output
-from weighlock.store import Opener, Store
+from weighlock.store import Opener, Store, limits
 from weighlock.store.parallel import Job, Meter, Streams, run_all
+from weighlock.store.planning import Plan, plan
 from weighlock.store.sending import send
 from weighlock.store.targets import Target, open_store
-from weighlock.text import counted, size
+from weighlock.text import counted, printable, size
 
+MOUNT_HELP = "repository of the same registry that may hold some of the files: they are not sent again"
 _LAST_SECOND = 253_402_300_799  # the end of the year 9999, the last that RFC 3339 can write
 
 FORMATS: dict[str, Callable[[int | None], Format]] = {"modelpack": ModelPack}
@@ -35,7 +37,8 @@ class Inputs:
 
     path: Path = option("the model: a folder, or one file", positional=True)
     to: str = option("where to store it: oci:DIR or HOST/REPO", metavar="TARGET")
-    dry_run: bool = option("compute the digest and write nothing", default=False)
+    dry_run: bool = option("compute the digest, say what would be sent, and write nothing", default=False)
+    mount_from: str = option(MOUNT_HELP, default="", metavar="REPOSITORY")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
 
@@ -47,6 +50,7 @@ class Outputs:
     bytes: int
     written: bool
     tag: str | None
+    plan: Plan
     digest: str = output("digest of the manifest")
     reference: str = output("where the artifact is, by digest")
 
@@ -55,7 +59,7 @@ class Outputs:
     def data(self) -> Json:
         """Return digest, reference and totals."""
         totals = {"files": self.files, "bytes": self.bytes, "written": self.written}
-        return {"digest": self.digest, "reference": self.reference, **totals}
+        return {"digest": self.digest, "reference": self.reference, **totals, "plan": self.plan.to_json()}
 
     def text(self) -> str:
         """Return the digest alone, so that a shell can take it."""
@@ -70,10 +74,13 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     """Read the files, build the artifact and store it by digest."""
     target = Target.place_of(inputs.to)
     store = open_store(target, plain_http=inputs.plain_http)
+    origin = origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)
+    preflight(inputs.path, target, None if inputs.dry_run else store, context)
     model = weigh_model(inputs.path)
     package = build(model, context)
+    planned = make_plan(store, package, origin, context)
     if not inputs.dry_run:
-        push(store, package, context)
+        push(store, package, planned, context)
         if target.tag:
             context.say(f"tag '{target.tag}' not set: it comes last, with 'release' or 'verify --tag'")
     return Outputs(
@@ -83,7 +90,29 @@ def run(inputs: Inputs, context: Context) -> Outputs:
         bytes=sum(file.size for file in model.files),
         written=not inputs.dry_run,
         tag=target.tag,
+        plan=planned,
     )
+
+
+def origin_of(mount_from: str, target: Target, *, plain_http: bool) -> Store | None:
+    """Return the repository to mount from, which has to be in the target's registry; None where none is named."""
+    if not mount_from:
+        return None
+    origin = Target.place_of(mount_from)
+    if not origin.shares_registry(target):
+        raise InputError(
+            f"mount-from: '{printable(mount_from)}' is not in the registry of {printable(str(target))}",
+            remedy="Name a repository of the same registry, HOST/REPO.",
+        )
+    return open_store(origin, plain_http=plain_http)
+
+
+def preflight(path: Path, target: Target, store: Store | None, context: Context) -> None:
+    """Say in the first second what the target would refuse in the last; `store` is asked whether it may be written to."""
+    for warning in limits.check(target.place, [(entry.path, entry.size) for entry in walk(path)]):
+        context.say(f"warning: {warning}")
+    if store is not None:
+        store.probe()
 
 
 def weigh_model(path: Path) -> Model:
@@ -98,12 +127,22 @@ def build(model: Model, context: Context, name: str = "modelpack") -> Package:
     return FORMATS[name](_epoch(context.environ.get("SOURCE_DATE_EPOCH"))).package(model)
 
 
-def push(store: Store, package: Package, context: Context) -> Descriptor:
-    """Store blobs, config and then the manifest by digest; what is there already is not sent again."""
-    blobs: list[tuple[Descriptor, Opener]] = [(descriptor, file.open) for descriptor, file in package.layers]
-    blobs.append((package.manifest.config, lambda: io.BytesIO(package.config)))
-    for descriptor in send(store, blobs, context.display):
-        context.say(f"stored {descriptor.digest} ({size(descriptor.size)})")
+def make_plan(store: Store, package: Package, origin: Store | None, context: Context) -> Plan:
+    """Find out which blobs are there, which `origin` has, and which have to be sent; say it."""
+    limits.check_manifest(len(package.raw), len(package.layers))
+    blobs = [package.manifest.config, *(descriptor for descriptor, _ in package.layers)]
+    made = plan(store, blobs, origin)
+    for line in made.lines():
+        context.say(line)
+    return made
+
+
+def push(store: Store, package: Package, planned: Plan, context: Context) -> Descriptor:
+    """Do what is planned, then store the manifest by digest; what is there already is not sent again."""
+    sources: dict[Digest, Opener] = {descriptor.digest: file.open for descriptor, file in package.layers}
+    sources[package.manifest.config.digest] = lambda: io.BytesIO(package.config)
+    for blob in send(store, planned, sources, context.display):
+        context.say(f"stored {blob.digest} ({size(blob.size)})")
     descriptor = store.push_manifest(package.raw)
     context.say(f"stored the manifest {descriptor.digest} of {counted(len(package.layers), 'file')}")
     return descriptor

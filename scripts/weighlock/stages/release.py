@@ -28,6 +28,7 @@ from weighlock.signing.identity import signer
 from weighlock.stages import Context, Problem, audit, option, output, package, scan, sign, verify
 from weighlock.stages.sign import evidence_json
 from weighlock.store import Store
+from weighlock.store.planning import Plan
 from weighlock.store.targets import Target, open_store
 from weighlock.text import counted, printable
 
@@ -54,6 +55,10 @@ class Inputs:
     audit_report: Path | None = option("write the audit result here", default=None, metavar="FILE")
     service: Service = option("vulnerability service: pypi or osv", default=Service.PYPI)
     service_url: str = option("URL of the vulnerability service, for a mirror", default="", metavar="URL")
+    dry_run: bool = option(
+        "scan and audit, say what would be sent and under which digest, and write nothing", default=False
+    )
+    mount_from: str = option(package.MOUNT_HELP, default="", metavar="REPOSITORY")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
 
@@ -87,6 +92,8 @@ class Outputs:
     digest: str = output("digest of the release; deploy this")
     reference: str = output("where it is, by digest")
     tag: str = output("tag that names it now")
+    plan: Plan | None = None
+    """What would be sent, where nothing was: the model would pass."""
 
     @property
     def passed(self) -> bool:
@@ -95,7 +102,9 @@ class Outputs:
 
     def data(self) -> Json:
         """Return digest, reference, tag and evidence."""
+        planned = {} if self.plan is None else {"plan": self.plan.to_json()}
         return {
+            **planned,
             "verdict": self.verdict,
             "digest": self.digest or None,
             "reference": self.reference or None,
@@ -109,6 +118,10 @@ class Outputs:
         if not self.passed:
             reasons = self.scan.text() + (self.audit.text() if self.audit else "")
             return reasons + "REFUSED: nothing was written to the target\n"
+        if self.plan is not None:
+            return (
+                "\n".join([self.reference, *(f"  {line}" for line in self.plan.lines()), "nothing was written"]) + "\n"
+            )
         rows = [f"  {predicates.LABELS.get(kind, printable(kind)):<17} {digest}" for kind, digest in self.evidence]
         news = "released" if self.added or self.moved else "nothing to do: it is released already"
         tagged = f" as '{self.tag}'" if self.tag else ", without a tag"
@@ -124,6 +137,8 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     signing = signer(inputs.key, context.password)
     target = Target.place_of(inputs.to)
     place = store or open_store(target, plain_http=inputs.plain_http)
+    origin = package.origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)
+    package.preflight(inputs.path, target, None if inputs.dry_run else place, context)
     before = place.resolve(target.tag) if target.tag else None
     started = clock.now()
     gate = _gate(inputs, context)
@@ -132,7 +147,10 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     if not gate.green:
         return Outputs(scanned, audited, (), 0, moved=False, verdict="fail", digest="", reference="", tag="")
     artifact = package.build(gate.model, context)
-    subject = package.push(place, artifact, context)
+    planned = package.make_plan(place, artifact, origin, context)
+    if inputs.dry_run:
+        return _planned(scanned, audited, place, artifact.descriptor, planned)
+    subject = package.push(place, artifact, planned, context)
     build = context.build or source.local(inputs.path, gate.model)
     wanted = _statements(target, gate, subject, build, started)
     added = _attach(place, subject, wanted, signing, context.say)
@@ -148,6 +166,24 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
         digest=str(subject.digest),
         reference=f"{place.name}@{subject.digest}",
         tag=target.tag or "",
+    )
+
+
+def _planned(
+    scanned: scan.Outputs, audited: audit.Outputs | None, store: Store, subject: Descriptor, plan: Plan
+) -> Outputs:
+    """Return what a release would do, nothing of which was done."""
+    return Outputs(
+        scanned,
+        audited,
+        (),
+        0,
+        moved=False,
+        verdict="pass",
+        digest=str(subject.digest),
+        reference=f"{store.name}@{subject.digest}",
+        tag="",
+        plan=plan,
     )
 
 

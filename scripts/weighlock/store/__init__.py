@@ -60,6 +60,12 @@ class Store(Protocol):
     def examine(self, descriptor: Descriptor) -> str:
         """Check that the blob is there as described, as thoroughly as is cheap here; return in words what was checked."""
 
+    def probe(self) -> None:
+        """Find out whether blobs may be stored here: raises now what storing one would raise later, and leaves nothing."""
+
+    def mount(self, descriptor: Descriptor, origin: Store) -> bool:
+        """Take a blob over from `origin` without moving its bytes; False where that cannot be."""
+
     def push_blob(self, descriptor: Descriptor, source: Opener) -> bool:
         """Store a blob read from `source()` (opened again for each attempt); return False if it was there already."""
 

@@ -55,14 +55,23 @@ class Reply:
 class Client:
     """Speaks to one registry; what it knows of rights and reachability lasts as long as it does."""
 
-    def __init__(self, name: str, base: str, wire: Wire, authorizer: Authorizer, retries: Retries) -> None:
-        """`name` is ``HOST/REPO`` for messages, `base` the URL that stands before ``/v2/``."""
+    def __init__(
+        self, name: str, find_base: Callable[[], str], wire: Wire, authorizer: Authorizer, retries: Retries
+    ) -> None:
+        """`name` is ``HOST/REPO`` for messages; `find_base` returns the URL before ``/v2/`` and is asked at first use."""
         self.name = name
-        self._base = base
+        self._find_base = find_base
+        self._found_base = ""
         self._wire = wire
         self._authorizer = authorizer
         self.retries = retries
         self._reached = False
+
+    @property
+    def _base(self) -> str:
+        if not self._found_base:
+            self._found_base = self._find_base()
+        return self._found_base
 
     def url(self, path: str) -> str:
         """Return the URL of `path` below the repository: ``manifests/v1``, ``blobs/uploads/``."""

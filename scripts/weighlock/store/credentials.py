@@ -2,6 +2,7 @@
 
 Sources: docker's ``config.json`` (docs of ``docker login``), containers-auth.json(5). Programs that keep credentials
 elsewhere (``credHelpers``, ``credsStore``) are asked by their protocol: the host on standard input, JSON on standard output.
+In a GitHub job ``GITHUB_TOKEN`` is good for GitHub's own registry.
 """
 
 from __future__ import annotations
@@ -53,13 +54,23 @@ def files(environ: Mapping[str, str]) -> list[Path]:
 
 
 def find(host: str, name: str, environ: Mapping[str, str]) -> Credentials | None:
-    """Return the credentials for repository `name` at `host`, None where no file has any."""
+    """Return the credentials for repository `name` at `host`: from a file, else those of a GitHub job, else None."""
     for path in files(environ):
         document = _read(path)
         found = document and (_asked(document, host, path, environ) or _stored(document, host, name, path))
         if found:
             return found
-    return None
+    return _of_a_job(host, environ)
+
+
+def _of_a_job(host: str, environ: Mapping[str, str]) -> Credentials | None:
+    """Return a GitHub job's token for the registry that belongs to its server, and for no other."""
+    token = environ.get("GITHUB_TOKEN")
+    server = environ.get("GITHUB_SERVER_URL", "https://github.com").removeprefix("https://")
+    registry = "ghcr.io" if server == "github.com" else f"containers.{server}" if server.endswith(".ghe.com") else ""
+    if not token or not registry or host != registry:
+        return None
+    return Credentials("GITHUB_TOKEN", environ.get("GITHUB_ACTOR") or "token", token)
 
 
 def _read(path: Path) -> Json | None:

@@ -52,7 +52,8 @@ def fetch(
             remedy="Make room, or name a folder on a larger disk.",
         )
     jobs = [_job(store, descriptor, folder) for descriptor in single.values()]
-    run_all(jobs, watch=Progress("fetching", sum(job.size for job in jobs), display))
+    with Progress("fetching", sum(job.size for job in jobs), display) as progress:
+        run_all(jobs, watch=progress)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ Everything is written aside and renamed into place (`durable`), and ``index.json
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,15 @@ class Folder:
             raise MalformedError(
                 error.what, remedy="Restore the file from a copy, or use a new folder; the blobs are not touched."
             ) from None
+
+    def probe(self) -> None:
+        """Raise what a write would raise; nothing is made."""
+        self._is_layout()
+        place = next(folder for folder in (self._path, *self._path.absolute().parents) if folder.exists())
+        if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+            raise StoreError(
+                f"{self.name} cannot be written to", remedy="Mend the permissions, or name another folder."
+            )
 
     def update(self, change: Callable[[Listing], Listing]) -> None:
         """Replace ``index.json`` with what `change` makes of it, while no other writer can."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from weighlock.errors import IntegrityError, MalformedError, NotFoundError
 from weighlock.oci import MANIFEST, MANIFEST_LIMIT, REF_NAME, Descriptor, Digest, Manifest
-from weighlock.store import Opener, chunks, describe, hanging, verified
+from weighlock.store import Opener, Store, chunks, describe, hanging, verified
 from weighlock.store.folder import Folder
 
 _log = logging.getLogger(__name__)
@@ -65,6 +65,14 @@ class Layout:
         for _ in self.blob(descriptor):
             pass
         return "every byte digested"
+
+    def probe(self) -> None:
+        """See that the folder is a layout or may become one, and that it may be written to."""
+        self._folder.probe()
+
+    def mount(self, descriptor: Descriptor, origin: Store) -> bool:  # noqa: ARG002 - part of the port
+        """Return False: layouts share no blobs."""
+        return False
 
     def push_blob(self, descriptor: Descriptor, source: Opener) -> bool:
         """Store a blob; one that is there and damaged is replaced."""

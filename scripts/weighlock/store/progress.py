@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import final
 
 from weighlock.text import size
 
@@ -21,8 +22,9 @@ class Display:
     clock: Callable[[], float] = time.monotonic
 
 
+@final
 class Progress:
-    """The progress of one transfer of `total` bytes; call it with the number of bytes that moved."""
+    """The progress of one transfer of `total` bytes, as a context; call it with the number of bytes that moved."""
 
     def __init__(self, verb: str, total: int, display: Display) -> None:
         """Begin now; `verb` starts each line: ``sending``."""
@@ -30,6 +32,13 @@ class Progress:
         self._total = total
         self._display = display
         self._begun = self._said = display.clock()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._display.live is not None:
+            self._display.live("")
 
     def __call__(self, moved: int) -> None:
         """Say how far it is, where it is time to."""

@@ -6,20 +6,18 @@ Blobs are streamed and digested on the way in both directions; no blob is ever h
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from urllib.parse import urlencode
 
 from weighlock import jsonio
 from weighlock.errors import IntegrityError, MalformedError, NotFoundError, StoreError
 from weighlock.oci import MANIFEST_LIMIT, Descriptor, Digest
-from weighlock.store import Opener, chunks, credentials, describe, hanging, verified
+from weighlock.store import Opener, Store, credentials, describe, hanging, verified
 from weighlock.store.auth import PUSH, Authorizer
 from weighlock.store.client import Call, Client, Reply
 from weighlock.store.referrers import ACCEPT, Referrers
 from weighlock.store.retries import PassingError, Retries
 from weighlock.store.targets import Repository
-from weighlock.store.wire import Wire, is_loopback, origin
+from weighlock.store.uploads import Uploads
+from weighlock.store.wire import Wire, answers_tls, is_loopback, origin
 from weighlock.text import printable
 
 _ABSENT = frozenset({404})
@@ -33,11 +31,17 @@ class Registry:
         """Speak through `client`; nothing is contacted yet."""
         self._client = client
         self._referrers = Referrers(client)
+        self._uploads = Uploads(client)
 
     @property
     def name(self) -> str:
         """Return ``HOST/REPO``."""
         return self._client.name
+
+    @property
+    def host(self) -> str:
+        """Return ``HOST``."""
+        return self.name.partition("/")[0]
 
     def resolve(self, tag: str) -> Descriptor | None:
         """Return what `tag` names; the descriptor is made from the manifest's own bytes."""
@@ -84,13 +88,23 @@ class Registry:
             raise NotFoundError(f"{self.name} does not hold {descriptor.digest}")
         return "present, with the size described"
 
+    def probe(self) -> None:
+        """Begin an upload and cancel it."""
+        self._uploads.probe()
+
+    def mount(self, descriptor: Descriptor, origin: Store) -> bool:
+        """Let the registry take the blob from `origin`, where that is another of its repositories."""
+        if not isinstance(origin, Registry) or origin.host != self.host or origin.name == self.name:
+            return False
+        return self._uploads.mount(descriptor, origin.name.partition("/")[2])
+
     def push_blob(self, descriptor: Descriptor, source: Opener) -> bool:
         """Send a blob in one piece, unless it is there; before another attempt it is looked for again."""
         attempts = self._client.attempts()
         sent = False
         while not self._holds(descriptor):
             try:
-                self._upload(descriptor, source)
+                self._uploads.send(descriptor, source)
             except PassingError as failure:
                 sent = True
                 attempts.failed(failure)
@@ -162,19 +176,6 @@ class Registry:
             )
         return True
 
-    def _upload(self, descriptor: Descriptor, source: Opener) -> None:
-        what = f"storing {descriptor.digest}"
-        begun = self._client.once(Call(what, "POST", self._client.url("blobs/uploads/"), PUSH, body=lambda: b""))
-        if not begun.location:
-            raise StoreError(f"{self.name}: {what} failed: the registry did not say where to send it")
-        url = begun.location + ("&" if "?" in begun.location else "?") + urlencode({"digest": str(descriptor.digest)})
-        headers = {"Content-Type": "application/octet-stream"}
-        content = _Content(descriptor, source)
-        # A body of no bytes would go out with a chunked encoding, which some registries refuse.
-        self._client.once(
-            Call(what, "PUT", url, PUSH, headers, lambda: content if descriptor.size else b"".join(content))
-        )
-
     def _download_from(self, offset: int, descriptor: Descriptor) -> Iterator[bytes]:
         """Yield the blob's bytes from `offset` on, from a registry that gives ranges or one that starts over."""
         what, url = f"reading {descriptor.digest}", self._client.url(f"blobs/{descriptor.digest}")
@@ -196,36 +197,32 @@ class Registry:
                 skip = max(0, skip - len(piece))
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """A blob on its way out: opened when it is sent, digested as it is sent."""
-
-    descriptor: Descriptor
-    source: Opener
-
-    def __len__(self) -> int:
-        return self.descriptor.size
-
-    def __iter__(self) -> Iterator[bytes]:
-        # An OSError from here would look like one of the connection's, and be tried again.
-        try:
-            with closing(self.source()) as stream:
-                yield from verified(chunks(stream), self.descriptor, "what was to be sent")
-        except OSError as error:
-            raise StoreError(
-                f"{self.descriptor.digest} cannot be sent: {printable(error.strerror or str(error))}"
-            ) from error
-
-
 def open_registry(
-    repository: Repository, *, plain_http: bool, environ: Mapping[str, str], retries: Retries | None = None
+    repository: Repository,
+    *,
+    plain_http: bool,
+    environ: Mapping[str, str],
+    retries: Retries | None = None,
+    wire: Wire | None = None,
 ) -> Registry:
-    """Return the store for `repository`: over TLS, or in plain HTTP on loopback and where `plain_http` says so."""
-    scheme = "http" if plain_http or is_loopback(origin(f"https://{repository.host}")[1]) else "https"
-    base = f"{scheme}://{'registry-1.docker.io' if repository.host == _HUB else repository.host}"
-    wire = Wire(plain_http=plain_http)
+    """Return the store for `repository`: over TLS, or in plain HTTP where `plain_http` says so.
+
+    On loopback the server is asked which of the two it speaks. A private authority's certificate comes from
+    ``REQUESTS_CA_BUNDLE``, ``CURL_CA_BUNDLE`` or ``SSL_CERT_FILE``.
+    """
+    bundles = (environ.get(name) for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"))
+    wire = wire or Wire(plain_http=plain_http, authorities=next(filter(None, bundles), ""))
     authorizer = Authorizer(str(repository), lambda: credentials.find(repository.host, repository.name, environ), wire)
-    return Registry(Client(str(repository), base, wire, authorizer, retries or Retries()))
+    client = Client(
+        str(repository), lambda: _base(repository.host, plain_http=plain_http), wire, authorizer, retries or Retries()
+    )
+    return Registry(client)
+
+
+def _base(host: str, *, plain_http: bool) -> str:
+    _, name, port = origin(f"https://{host}")
+    tls = answers_tls(name.strip("[]"), port) if is_loopback(name) else True
+    return f"{'https' if tls and not plain_http else 'http'}://{'registry-1.docker.io' if host == _HUB else host}"
 
 
 def _compare_digest(reply: Reply, digest: Digest, what: str) -> None:

@@ -1,31 +1,33 @@
-"""Sending many blobs to a store, in parallel."""
+"""Carrying out a plan: blobs mounted or sent, in parallel."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
 from weighlock.oci import Descriptor, Digest
 from weighlock.store import Opener, Readable, Store
 from weighlock.store.parallel import Job, Meter, run_all
+from weighlock.store.planning import Plan
 from weighlock.store.progress import Display, Progress
 
 
-def send(store: Store, blobs: Sequence[tuple[Descriptor, Opener]], display: Display) -> list[Descriptor]:
-    """Store the blobs, each digest once; return those that were not there before, in their order."""
-    single: dict[Digest, tuple[Descriptor, Opener]] = {}
-    for descriptor, source in blobs:
-        single.setdefault(descriptor.digest, (descriptor, source))
-    jobs = [_job(store, descriptor, source) for descriptor, source in single.values()]
-    sent = run_all(jobs, watch=Progress("sending", sum(job.size for job in jobs), display))
-    return [descriptor for (descriptor, _), new in zip(single.values(), sent, strict=True) if new]
+def send(store: Store, plan: Plan, sources: Mapping[Digest, Opener], display: Display) -> list[Descriptor]:
+    """Do what is planned, and return what was stored, in the plan's order; what cannot be mounted is sent."""
+    jobs = [_job(store, plan.origin, blob, sources[blob.digest]) for blob in plan.absent()]
+    with Progress("sending", sum(job.size for job in jobs), display) as progress:
+        stored = run_all(jobs, watch=progress)
+    return [blob for blob, new in zip(plan.absent(), stored, strict=True) if new]
 
 
-def _job(store: Store, descriptor: Descriptor, source: Opener) -> Job[bool]:
-    def push(meter: Meter) -> bool:
+def _job(store: Store, origin: Store | None, blob: Descriptor, source: Opener) -> Job[bool]:
+    def run(meter: Meter) -> bool:
+        if origin is not None and store.mount(blob, origin):
+            meter.add(blob.size)
+            return True
         tally = _Tally(meter)
-        return store.push_blob(descriptor, lambda: tally.counting(source))
+        return store.push_blob(blob, lambda: tally.counting(source))
 
-    return Job(descriptor.size, push)
+    return Job(blob.size, run)
 
 
 class _Tally:

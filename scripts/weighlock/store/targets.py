@@ -75,6 +75,12 @@ class Target:
         """Return what statements call an artifact there: ``HOST/REPO``, or the name of the layout's folder."""
         return self.place.resolve().name if isinstance(self.place, Path) else str(self.place)
 
+    def shares_registry(self, other: Target) -> bool:
+        """Tell whether both are repositories of one registry, which can mount blobs from one in the other."""
+        places = (self.place, other.place)
+        hosts = {place.host for place in places if isinstance(place, Repository)}
+        return len(hosts) == 1 and not any(isinstance(place, Path) for place in places)
+
     def __str__(self) -> str:
         place = f"oci:{self.place}" if isinstance(self.place, Path) else str(self.place)
         return place + (f"@{self.digest}" if self.digest else f":{self.tag}" if self.tag else "")

@@ -1,13 +1,15 @@
 """One HTTP request and its answer: where it may go, what it may carry, and what its failures mean.
 
 The only module that uses `requests`. Redirects are not followed here, nothing is sent twice, and no more of an answer is
-held than was asked for. Proxies and certificate bundles come from the environment as usual; ``.netrc`` is not read.
+held than was asked for. Proxies come from the environment as usual; ``.netrc`` is not read.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
+import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -25,6 +27,7 @@ from weighlock.store.retries import PassingError
 from weighlock.text import printable
 
 _CONNECT_SECONDS = 15
+_PROBE_SECONDS = 5
 _ANSWER_SECONDS = 300  # a registry may move a large blob to its place before it answers
 # Stricter than RFC 3986: what two URL parsers could read as two different hosts does not match.
 _URL = re.compile(r"(https?)://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::([0-9]{1,5}))?(?=[/?]|$)[!-\[\]-~]*")
@@ -91,9 +94,15 @@ class Answer:
 class Wire:
     """Sends requests: over TLS, or in plain HTTP to loopback and, where `plain_http` allows it, to others."""
 
-    def __init__(self, *, plain_http: bool) -> None:
-        """Open nothing yet."""
+    def __init__(self, *, plain_http: bool, authorities: str = "", patience: float = _ANSWER_SECONDS) -> None:
+        """Open nothing yet.
+
+        `authorities` is a file of certificates (PEM) to trust instead of the public ones; `patience` the seconds after
+        which a server that says nothing is taken for gone.
+        """
         self._plain_http = plain_http
+        self._patience = patience
+        self._authorities = authorities
         self._session = requests.Session()
 
     @contextmanager
@@ -112,9 +121,10 @@ class Wire:
                 data=request.body,
                 headers={"User-Agent": f"weighlock/{__version__}", "Accept-Encoding": "identity", **request.headers},
                 auth=_Authorization(request.authorization),
-                timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
+                timeout=(_CONNECT_SECONDS, self._patience),
                 allow_redirects=False,
                 stream=True,
+                verify=self._authorities or True,
                 proxies={"no_proxy": host.strip("[]")} if is_loopback(host) else None,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
@@ -135,6 +145,18 @@ def origin(url: str) -> Origin:
 def host_of(url: str) -> str:
     """Return host and port as they stand in `url`, for messages: a query may hold a secret."""
     return re.sub(r"[/?#].*", "", url.partition("://")[2])
+
+
+def answers_tls(host: str, port: int) -> bool:
+    """Tell whether a server begins with TLS; by whose certificate is not looked at, and nothing is said to it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        with socket.create_connection((host, port), _PROBE_SECONDS) as plain, context.wrap_socket(plain):
+            return True
+    except OSError:
+        return False
 
 
 def is_loopback(host: str) -> bool:
@@ -162,7 +184,7 @@ def _failure(error: Exception, host: str) -> Exception:
     if isinstance(error, requests.exceptions.SSLError):
         return StoreError(
             f"no TLS connection to {host}: {reason}",
-            remedy="For a private authority set REQUESTS_CA_BUNDLE; for a registry in plain HTTP use --plain-http.",
+            remedy="For a private authority set SSL_CERT_FILE to its certificate; for a registry in plain HTTP use --plain-http.",
         )
     unreached = StoreError(f"{host} cannot be reached: {reason}", remedy=f"Is {host} right, and does it run?")
     if isinstance(error, (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)):

@@ -1,0 +1,43 @@
+"""What a registry would refuse in the last minute is said in the first second."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from weighlock.errors import InputError
+from weighlock.store.limits import check, check_manifest
+from weighlock.store.targets import Repository
+
+GITHUB = Repository("ghcr.io", "acme/model")
+GIGA = 1_000_000_000
+
+
+def test_a_file_that_github_does_not_take_comes_with_the_way_out() -> None:
+    with pytest.raises(InputError, match=r"'model\.gguf' has 10\.0 GB, and ghcr\.io takes 10\.0 GB a file") as caught:
+        check(GITHUB, [("model.gguf", 10 * GIGA + 1)])
+    assert "max_shard_size='5GB'" in caught.value.remedy
+
+
+def test_a_file_that_github_may_not_take_in_time_is_a_warning() -> None:
+    (warning,) = check(GITHUB, [("big", 6 * GIGA), ("small", 5 * GIGA)])
+    assert "needs 10.0 MB/s" in warning
+
+
+@pytest.mark.parametrize("place", [Path("out"), Repository("registry.example", "m")])
+def test_other_places_have_other_limits(place: Path | Repository) -> None:
+    assert check(place, [("model.gguf", 100 * GIGA)]) == []
+
+
+def test_what_modctl_cannot_read_is_a_warning() -> None:
+    assert len(check(Path("out"), [("a", 129 * GIGA)])) == 1
+    assert len(check(Path("out"), [(str(number), 1) for number in range(2049)])) == 1
+
+
+def test_a_model_of_too_many_files_is_refused_before_they_are_read() -> None:
+    with pytest.raises(InputError, match=r"20000 files make a manifest of .* MB, registries take 4\.2 MB"):
+        check(Path("out"), [(str(number), 1) for number in range(20_000)])
+    check_manifest(4 * 1024 * 1024, 1)
+    with pytest.raises(InputError):
+        check_manifest(4 * 1024 * 1024 + 1, 1)
