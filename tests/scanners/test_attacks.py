@@ -317,7 +317,7 @@ OTHERS = [
     attack("program.exe", b"MZ\x90\0" + bytes(60), UNSAFE, "native"),
     attack("model.gguf", b"GGUF" + bytes(60), UNSCANNED, "GGUF version 0"),
     attack("model.h5", b"\x89HDF\r\n\x1a\n" + bytes(600), UNSCANNED, "HDF5 with addresses"),
-    attack("model.rds", b"A\n3\n262401\n197888\n", UNSCANNED, "recognised"),
+    attack("model.rds", b"A\n3\n262401\n197888\n", UNSCANNED, "cut short"),
 ]
 
 ATTACKS = PICKLES + ARCHIVES + TORCH + TENSORS + GRAPHS + TEXTS + OTHERS
