@@ -106,6 +106,29 @@ def test_a_token_that_ran_out_is_replaced_once(fake_registry: FakeRegistry, cloc
     assert content(registry, Descriptor.of(b"second", "a/b")) == b"second"
 
 
+@pytest.mark.parametrize("after", range(6))
+def test_a_token_that_runs_out_in_the_middle_of_a_push_is_replaced(
+    fake_registry: FakeRegistry, clock: Clock, after: int
+) -> None:
+    fake_registry.auth = "bearer"
+    left = [after]
+
+    def run_out(reply: Reply) -> Reply:
+        left[0] -= 1
+        if left[0] < 0:
+            fake_registry.tokens.clear()
+            left[0] = 1_000_000
+        return reply
+
+    fake_registry.rules += [Rule(method, "/v2/", change=run_out) for method in ("HEAD", "POST", "PUT", "GET")]
+    registry = store(fake_registry, clock)
+    model = put_model(registry, b"one", b"two")
+    registry.tag(model, "v1")
+    assert registry.resolve("v1") == model
+    assert left[0] > after, "the token ran out"
+    assert clock.waits == []
+
+
 def test_a_registry_that_refuses_its_own_token_is_not_asked_for_ever(fake_registry: FakeRegistry, clock: Clock) -> None:
     fake_registry.auth = "bearer"
     challenge = {"WWW-Authenticate": f'Bearer realm="http://{fake_registry.address}/token",service="fake"'}
