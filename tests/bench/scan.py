@@ -57,7 +57,7 @@ medians. A peak is that of the largest process. Ratios are of CPU seconds, since
 - **hashlib**: `sha256` over the file with a reused buffer, nothing else.
 - **weigh**: the one pass in which a file is hashed and recognised; `package` does the same.
 - **strict**: `scan` with our own engine only; it decides what is safe.
-- **scan**: what the command does, with all engines it runs by default.
+- **scan**: what the command does, with all engines it runs by default and without its cache.
 - **strict starts**, **scan starts**: the same for one byte.
 - **modelscan**: its own command line on the same file.
 """
@@ -136,7 +136,7 @@ def contenders(path: Path, byte: Path) -> list[Contender]:
 
 def scan(model: Path) -> list[str]:
     """Return the command that scans a model."""
-    return [sys.executable, "-m", "weighlock", "scan", str(model), "--json"]
+    return [sys.executable, "-m", "weighlock", "scan", str(model), "--json", "--no-cache"]
 
 
 def said(run: Run) -> str:
