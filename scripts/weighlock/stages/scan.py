@@ -6,7 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,12 @@ from weighlock.config import NAME, ScanPolicy, load
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger, Row
 from weighlock.model import Entry, Model, walk, weigh
-from weighlock.scanners import Scanner, Severity, Verdict, cache, rounds
+from weighlock.scanners import Scanner, Severity, Verdict, cache, outside, rounds
 from weighlock.scanners.cache import Cache, Cached
 from weighlock.scanners.files import Examiner, Inside, Weighed
 from weighlock.scanners.isolation import Engine, Isolated
 from weighlock.scanners.modelscan_engine import ModelScan
+from weighlock.scanners.outside import Joined
 from weighlock.scanners.sniff import Sniffer
 from weighlock.scanners.strict import Strict
 from weighlock.stages import Context, Problem, option, output
@@ -28,6 +29,7 @@ from weighlock.text import counted, printable
 SCANNERS: dict[str, Callable[[], Scanner]] = {"strict": Strict, "modelscan": ModelScan}
 """The engines; each reads every blob. `strict` owns coverage, so it is not optional."""
 CACHE_HELP = "take what earlier scans found in the same bytes from the user's cache (default: yes, in CI no)"
+ENGINES_HELP = f"further engines, one NAME or NAME=PYTHON a line: {', '.join(outside.NAMES)}"
 REMEDIES = {
     "unsafe": "Do not load it. Ask its author for a version in safetensors, or remove it from the model.",
     "name.mismatch": "Find out what it is. If it belongs here, give it the ending of its content.",
@@ -58,6 +60,7 @@ class Inputs:
         "file with the policy (default: weighlock.yml, where there is one)", default=None, metavar="FILE"
     )
     cache: bool | None = option(CACHE_HELP, default=None)
+    engines: tuple[str, ...] = option(ENGINES_HELP, default=(), metavar="NAME[=PYTHON]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +110,9 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     """Scan the model at `inputs.path` and write the reports that were asked for."""
     rules = policy(inputs.path, inputs.config, inputs.fail_on, context.say)
     kept = cache.folder(context.environ) if cache.wanted(inputs.cache, context.environ) else None
-    _, ledger = scan_model(inputs.path, policy=rules, say=context.say, kept=kept)
+    with ExitStack() as stack:
+        more = outside.chosen(inputs.engines, context.environ, stack)
+        _, ledger = scan_model(inputs.path, policy=rules, say=context.say, kept=kept, more=more)
     if inputs.predicate:
         _write(inputs.predicate, predicates.scan_result(ledger))
     return report(ledger, inputs.report, inputs.sarif)
@@ -128,11 +133,12 @@ def scan_model(
     scanners: Sequence[Scanner] | None = None,
     say: Callable[[str], None] = lambda _words: None,
     kept: Path | None = None,
+    more: Sequence[Scanner] = (),
 ) -> tuple[Model, Ledger]:
     """Weigh and scan the model at `path`; return its files and the ledger with one row for each.
 
-    The engines run in a process of their own; those that are given as `scanners` run in this one. Results are kept in
-    the folder `kept`, and taken from it.
+    The engines run in a process of their own; those that are given as `scanners` run in this one. Those that
+    are `more` see whole files and can only make a verdict worse. Results are kept in the folder `kept`, and taken from it.
 
     Raises `InputError` for what the walk refuses and `UnfinishedError` for a file that changes meanwhile. What the
     files hold never raises: it is in the ledger.
@@ -140,7 +146,8 @@ def scan_model(
     rules = policy or ScanPolicy()
     files = [_weigh(entry) for entry in walk(path)]
     sizes = {item.file.path: item.file.size for item in files}
-    with _examiner(rules, sizes, scanners) as inner:
+    with _examiner(rules, sizes, scanners) as own:
+        inner = Joined(own, more, rules.fail_on) if more else own
         examiner = Cached(inner, Cache(kept, _facts(inner, rules), say), sizes) if kept else inner
         rows: list[Row] = []
         for item in rounds.recognised(files, examiner):

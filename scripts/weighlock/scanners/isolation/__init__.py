@@ -7,7 +7,6 @@ serves a whole model, since starting costs more than most files do. What holds o
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +17,9 @@ import weighlock
 from weighlock.jsonio import Json
 from weighlock.scanners import Scanner, Severity
 from weighlock.scanners.examine import Examined
-from weighlock.scanners.files import LostError, Weighed
+from weighlock.scanners.files import Weighed
 from weighlock.scanners.isolation import wire
-from weighlock.scanners.isolation.process import Child, command
+from weighlock.scanners.isolation.process import Standby, command
 
 T = TypeVar("T")
 PACKAGE = Path(weighlock.__file__).resolve().parents[1]
@@ -79,13 +78,16 @@ class Isolated:
     ) -> None:
         """Scan with `engines` the files of a model that have these `sizes`; the workers import from `path`."""
         self._engines = engines
-        self._fail_on = fail_on
-        self._sizes = sizes
         self._limits = limits or Limits()
-        self._path = path
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
-        self._child: Child | None = None
-        self._unsaid: list[str] = []
+        setup = {
+            "engines": [[engine.module, engine.attribute, engine.options] for engine in engines],
+            "fail_on": fail_on.name,
+            "sizes": dict(sizes),
+            "memory": self._limits.memory,
+            "seconds": self._limits.seconds,
+        }
+        words = command(["-c", _BOOT, *map(str, path)])
+        self._worker = Standby(words, self._limits.answer, json.dumps(setup))
 
     def __enter__(self) -> Isolated:
         return self
@@ -93,7 +95,7 @@ class Isolated:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        self._worker.end()
 
     def engines(self) -> Sequence[tuple[str, str]]:
         """Return name and version of each engine."""
@@ -111,42 +113,8 @@ class Isolated:
         """Let all engines read the file and its members."""
         return self._ask("examine", [file], wire.examined_from)
 
-    def start(self) -> Child:
-        """Start a worker where there is none, to have it ready; nothing waits for it."""
-        if self._child is not None and self._child.late:
-            self._end()
-        if self._child is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="weighlock-", ignore_cleanup_errors=True)
-            words = ["-c", _BOOT, *map(str, self._path)]
-            self._child = Child(command(words), Path(self._folder.name), self._limits.answer)
-            self._unsaid = [json.dumps(self._setup())]
-        return self._child
-
-    def _setup(self) -> Json:
-        return {
-            "engines": [[engine.module, engine.attribute, engine.options] for engine in self._engines],
-            "fail_on": self._fail_on.name,
-            "sizes": dict(self._sizes),
-            "memory": self._limits.memory,
-            "seconds": self._limits.seconds,
-        }
-
     def _ask(self, task: str, files: Sequence[Weighed], read: Callable[[Json], T]) -> T:
         seconds = self._limits.of(sum(file.file.size for file in files))
         request = {"task": task, "files": [wire.file_to(file) for file in files], "seconds": seconds}
-        try:
-            child = self.start()
-            unsaid, self._unsaid = self._unsaid, []
-            line = child.ask([*unsaid, json.dumps(request)], self._limits.patience * seconds)
-            return wire.answer(line, read)
-        except LostError:
-            self._end()
-            raise
-
-    def _end(self) -> None:
-        if self._child is not None:
-            self._child.end()
-            self._child = None
-        if self._folder is not None:
-            self._folder.cleanup()
-            self._folder = None
+        patience = self._limits.patience * seconds
+        return self._worker.ask(json.dumps(request), patience, lambda line: wire.answer(line, read))

@@ -1,8 +1,6 @@
-"""What a process that reads hostile files may use: limits that the kernel keeps. Standard library only, Python 3.10.
+"""What a process that reads hostile files may use: limits that the kernel keeps.
 
-It is also a program, so that a scanner from another environment starts under the same limits:
-
-    python -I confine.py BYTES SECONDS SCRIPT [ARGUMENT...]
+Standard library only, and no module of ours: scanners in other environments load this file by its path.
 
 | guarantee                                     | Linux               | macOS | Windows |
 |-----------------------------------------------|---------------------|-------|---------|
@@ -20,9 +18,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-import runpy
 import struct
 import sys
+from typing import TextIO
 
 PARENT_DEATH, NO_NEW_PRIVILEGES, SECCOMP = 1, 38, 22  # operations of prctl(2)
 _KILL_SIGNAL = 9
@@ -61,6 +59,15 @@ def allow(seconds: float) -> bool:
     wanted = int(used.ru_utime + used.ru_stime + seconds) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (_at_most(wanted, hard), hard))
     return True
+
+
+def answers() -> TextIO:
+    """Keep the real standard output for answers, and give everybody else nothing."""
+    private = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    sys.stdout = os.fdopen(nothing, "w", encoding="utf-8")
+    return private
 
 
 def _resources(memory: int) -> set[str]:
@@ -110,15 +117,3 @@ def _program(architecture: int, forbidden: tuple[int, ...]) -> bytes:
     code += [(_EQUAL, last - 5 - position, 0, number) for position, number in enumerate(forbidden)]
     code += [(_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _REFUSE)]
     return b"".join(struct.pack("=HBBI", *step) for step in code)
-
-
-def main() -> None:
-    """Confine this process and become the script; see the module's docstring."""
-    memory, seconds = sys.argv[1:3]
-    confine(int(memory), float(seconds))
-    sys.argv = sys.argv[3:]
-    runpy.run_path(sys.argv[0], run_name="__main__")
-
-
-if __name__ == "__main__":
-    main()

@@ -9,12 +9,16 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import TracebackType
+from typing import TypeVar, final
 
 from weighlock.scanners.files import LostError
 
+T = TypeVar("T")
 _DYING = 5.0  # seconds that a process may take to end once its answers have
 _KILLED = 9
 _KEPT = ("PATH", "SYSTEMROOT", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")  # what a Python needs to start
@@ -114,3 +118,53 @@ class Child:
             self._process.kill()
         else:
             os.killpg(self._process.pid, signal.SIGKILL)
+
+
+@final
+class Standby:
+    """A child that is started when it is asked, and anew after one was lost. Close it: it is a context manager."""
+
+    def __init__(self, words: Sequence[str], limit: int, opening: str | None = None) -> None:
+        """Start `words` in an empty folder; a new child hears the line `opening` first, which has no answer."""
+        self._words = words
+        self._limit = limit
+        self._opening = opening
+        self._unsaid: list[str] = []
+        self._child: Child | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Standby:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def ask(self, line: str, seconds: float, read: Callable[[bytes], T]) -> T:
+        """Return what `read` makes of the answer; after a `LostError`, its own as well, the next child is a new one."""
+        try:
+            child = self._start()
+            unsaid, self._unsaid = self._unsaid, []
+            return read(child.ask([*unsaid, line], seconds))
+        except LostError:
+            self.end()
+            raise
+
+    def end(self) -> None:
+        """End the child and remove its folder."""
+        if self._child is not None:
+            self._child.end()
+            self._child = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def _start(self) -> Child:
+        if self._child is not None and self._child.late:
+            self.end()
+        if self._child is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="weighlock-", ignore_cleanup_errors=True)
+            self._child = Child(self._words, Path(self._folder.name), self._limit)
+            self._unsaid = [] if self._opening is None else [self._opening]
+        return self._child

@@ -80,6 +80,11 @@ def examined_from(document: Json) -> Examined:
     return Examined(reports, Verdict[_word(document, "verdict", Verdict.__members__)], asked)
 
 
+def findings_from(document: Json) -> tuple[Finding, ...]:
+    """Read the findings in a report."""
+    return tuple(_finding_from(item) for item in jsonio.field(document, "findings", list, WHAT))
+
+
 def _report_to(report: Report) -> Json:
     return {
         "engine": report.engine,
@@ -95,8 +100,7 @@ def _report_to(report: Report) -> Json:
 def _report_from(document: Json) -> Report:
     engine, version, reason = (jsonio.field(document, key, str, WHAT) for key in ("engine", "version", "reason"))
     status = Status[_word(document, "status", Status.__members__)]
-    findings = [_finding_from(item) for item in jsonio.field(document, "findings", list, WHAT)]
-    return Report(engine, version, status, tuple(findings), reason)
+    return Report(engine, version, status, findings_from(document), reason)
 
 
 def _finding_from(item: object) -> Finding:

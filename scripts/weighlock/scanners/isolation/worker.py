@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import sys
 from typing import Any, TextIO
 
@@ -16,26 +15,26 @@ from weighlock.errors import UnfinishedError
 from weighlock.jsonio import Json
 from weighlock.scanners import Severity
 from weighlock.scanners.files import Inside
-from weighlock.scanners.isolation.confine import allow, confine
+from weighlock.scanners.isolation.confine import allow, answers, confine
 from weighlock.scanners.isolation.wire import examined_to, file_from
 
 
 def main() -> None:
     """Read the set-up from the first line, become confined, and answer the lines that follow."""
-    requests, answers = sys.stdin, _answers()
+    requests, replies = sys.stdin, answers()
     setup = json.loads(requests.readline())
     confine(setup["memory"], setup["seconds"])
     try:
         engines = [_make(*item) for item in setup["engines"]]
     except Exception as error:  # noqa: BLE001 - whatever it is, there is no scan
         words = f"the scan's process cannot start: {type(error).__name__}: {error}"
-        _say(answers, {"unfinished": words[:1000], "remedy": "Install weighlock with the extra `scan`."})
+        _say(replies, {"unfinished": words[:1000], "remedy": "Install weighlock with the extra `scan`."})
         return
     inside = Inside(engines, Severity[setup["fail_on"]], setup["sizes"])
     for line in requests:
         request = json.loads(line)
         allow(request["seconds"])
-        _say(answers, answer(inside, request))
+        _say(replies, answer(inside, request))
 
 
 def answer(inside: Inside, request: Json) -> Json:
@@ -55,18 +54,9 @@ def answer(inside: Inside, request: Json) -> Json:
         return {"lost": f"the scan failed: {type(error).__name__}: {error}"[:1000]}
 
 
-def _say(answers: TextIO, document: Json) -> None:
-    answers.write(json.dumps(document) + "\n")
-    answers.flush()
-
-
-def _answers() -> TextIO:
-    """Keep the real standard output for answers, and give everybody else nothing."""
-    private = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, 1)
-    sys.stdout = os.fdopen(nothing, "w", encoding="utf-8")
-    return private
+def _say(replies: TextIO, document: Json) -> None:
+    replies.write(json.dumps(document) + "\n")
+    replies.flush()
 
 
 def _make(module: str, attribute: str, options: Json) -> Any:
