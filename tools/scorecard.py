@@ -10,6 +10,7 @@ extras that let them see most. The table says also where another engine is bette
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import resource
@@ -77,7 +78,7 @@ def main() -> None:
         folder = Path(name)
         hostile = cases()
         subjects = [*_hostile(hostile, folder / "hostile"), *_honest(folder / "honest")]
-        results = {engine: _judge(engine, subjects, folder) for engine in only or ENGINES}
+        results = {engine: _judged(engine, subjects, folder) for engine in only or ENGINES}
         if only:
             _say("\n".join(scorecard_page.summary(results, subjects)))
             return
@@ -114,6 +115,23 @@ def _honest(folder: Path) -> list[Subject]:
         path.write_bytes(data)
         subjects.append(Subject(path, "built by the tests", scorecard_page.HONEST))
     return subjects
+
+
+def _judged(engine: str, subjects: Sequence[Subject], folder: Path) -> Judged:
+    """Return what a competitor said of these very files before, or ask; Weighlock is always asked."""
+    name = engine.split(maxsplit=1)[0]
+    if name == "weighlock":
+        return _judge(engine, subjects, folder)
+    digest = hashlib.sha256("\n".join([engine, *PINNED[name], (ROOT / "tools" / "judges.py").read_text()]).encode())
+    for subject in subjects:
+        for file in sorted(subject.path.rglob("*")) if subject.path.is_dir() else [subject.path]:
+            digest.update(b"" if file.is_dir() else hashlib.sha256(file.read_bytes()).digest() + file.name.encode())
+    known = CACHE / f"{name}-{digest.hexdigest()[:16]}.json"
+    if not known.exists():
+        judged = _judge(engine, subjects, folder)
+        known.write_text(json.dumps([judged.answers, judged.seconds]))
+    answers, seconds = json.loads(known.read_text())
+    return Judged([(outcome, code, words) for outcome, code, words in answers], seconds)
 
 
 def _judge(engine: str, subjects: Sequence[Subject], folder: Path) -> Judged:
