@@ -6,6 +6,7 @@ import io
 import secrets
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from artifacts import content, opener
 from clock import Clock
 from fake_registry import FakeRegistry, Reply, Rule
-from weighlock.errors import StoreError
+from weighlock.errors import IntegrityError, StoreError
 from weighlock.oci import Descriptor
 from weighlock.store import Opener, Readable, Store
 from weighlock.store.layout import Layout
@@ -167,3 +168,21 @@ def test_what_cannot_be_mounted_is_sent(fake_registry: FakeRegistry) -> None:
         assert fake_registry.blobs == {str(blob.digest): b"one"}
     assert len(fake_registry.requests("POST", f"mount=sha256%3A{blob.digest.hex}&from=theirs")) == 5
     assert fake_registry.uploads == set(), "what was begun in place of a mount is cancelled"
+
+
+def test_a_failure_says_what_is_there_already(fake_registry: FakeRegistry) -> None:
+    registry = store(fake_registry, Clock())
+    wanted = blobs(b"one", b"three", b"seven")
+    send(registry, wanted[:1])
+    fake_registry.rules.append(Rule("PUT", PUT, instead=Reply(400)))
+    words: list[str] = []
+    with pytest.raises(StoreError, match="400"):
+        send(registry, wanted, Display(words.append))
+    assert words == ["1 of 3 blobs are there; a rerun sends the rest"]
+
+
+def test_a_registry_that_took_a_blob_for_another_is_not_believed(fake_registry: FakeRegistry) -> None:
+    wrong = {"Docker-Content-Digest": f"sha256:{64 * '0'}"}
+    fake_registry.rules.append(Rule("PUT", PUT, change=lambda reply: replace(reply, headers=wrong)))
+    with pytest.raises(IntegrityError, match="for sha256:0000"):
+        send(store(fake_registry, Clock()), blobs(b"one"))

@@ -4,28 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from weighlock.errors import UnfinishedError
 from weighlock.oci import Descriptor, Digest
 from weighlock.store import Opener, Readable, Store
 from weighlock.store.parallel import Job, Meter, run_all
 from weighlock.store.planning import Plan
 from weighlock.store.progress import Display, Progress
+from weighlock.text import counted
 
 
 def send(store: Store, plan: Plan, sources: Mapping[Digest, Opener], display: Display) -> list[Descriptor]:
     """Do what is planned, and return what was stored, in the plan's order; what cannot be mounted is sent."""
-    jobs = [_job(store, plan.origin, blob, sources[blob.digest]) for blob in plan.absent()]
-    with Progress("sending", sum(job.size for job in jobs), display) as progress:
-        stored = run_all(jobs, watch=progress)
-    return [blob for blob, new in zip(plan.absent(), stored, strict=True) if new]
+    stored: set[Digest] = set()
+    jobs = [_job(store, plan.origin, blob, sources[blob.digest], stored) for blob in plan.absent()]
+    try:
+        with Progress("sending", sum(job.size for job in jobs), display) as progress:
+            run_all(jobs, watch=progress)
+    except UnfinishedError:
+        there = len(plan.moves) - len(jobs) + len(stored)
+        display.say(f"{there} of {counted(len(plan.moves), 'blob')} are there; a rerun sends the rest")
+        raise
+    return [blob for blob in plan.absent() if blob.digest in stored]
 
 
-def _job(store: Store, origin: Store | None, blob: Descriptor, source: Opener) -> Job[bool]:
-    def run(meter: Meter) -> bool:
+def _job(store: Store, origin: Store | None, blob: Descriptor, source: Opener, stored: set[Digest]) -> Job[None]:
+    """Return the work for one blob; a set's `add` is atomic, so the jobs share `stored`."""
+
+    def run(meter: Meter) -> None:
+        tally = _Tally(meter)
         if origin is not None and store.mount(blob, origin):
             meter.add(blob.size)
-            return True
-        tally = _Tally(meter)
-        return store.push_blob(blob, lambda: tally.counting(source))
+            stored.add(blob.digest)
+        elif store.push_blob(blob, lambda: tally.counting(source)):
+            stored.add(blob.digest)
 
     return Job(blob.size, run)
 

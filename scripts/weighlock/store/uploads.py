@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from weighlock.errors import StoreError
+from weighlock.errors import IntegrityError, StoreError
 from weighlock.oci import Descriptor
 from weighlock.store import Opener, chunks, verified
 from weighlock.store.auth import PUSH
@@ -117,6 +117,9 @@ class Uploads:
     def _found(self, reply: Reply, descriptor: Descriptor) -> Reply:
         if reply.status == _LOST:
             raise PassingError(StoreError(f"{self._client.name} lost the upload of {descriptor.digest}"))
+        said = reply.headers.get("Docker-Content-Digest", str(descriptor.digest))
+        if reply.status == 201 and said != str(descriptor.digest):
+            raise IntegrityError(f"{self._client.name} took {descriptor.digest} for {printable(said)}")
         return reply
 
     def _cancel(self, location: str) -> None:
