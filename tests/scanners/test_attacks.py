@@ -15,7 +15,7 @@ import pytest
 
 import hostile
 from hostile import CALL, PLAIN, field, named, onnx, payload, safetensors, torch_members, torchscript, weight, zipped
-from weighlock.stages.scan import scan_model
+from scanning import scanned
 
 UNSAFE, UNSCANNED, REVIEW = "unsafe", "unscanned", "review"
 
@@ -326,7 +326,7 @@ ATTACKS = PICKLES + ARCHIVES + TORCH + TENSORS + GRAPHS + TEXTS + OTHERS
 @pytest.mark.parametrize("case", ATTACKS, ids=str)
 def test_is_stopped_and_named(case: Attack, tmp_path: Path) -> None:
     (tmp_path / case.name).write_bytes(case.build())
-    _, ledger = scan_model(tmp_path)
+    ledger = scanned(tmp_path)
     row = next(row for row in ledger.rows if row.path == case.name)
     reasons = "\n".join(row.reasons())
     assert case.because in reasons

@@ -10,8 +10,8 @@ import pytest
 
 import hostile
 from corpus import honest
+from scanning import scanned
 from weighlock.scanners import Verdict
-from weighlock.stages.scan import scan_model
 
 MODELS = honest.models()
 FLOORS = honest.floors()
@@ -20,7 +20,7 @@ FLOORS = honest.floors()
 @pytest.mark.parametrize("name", hostile.HONEST)
 def test_is_safe(name: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(hostile.HONEST[name])
-    _, ledger = scan_model(tmp_path)
+    ledger = scanned(tmp_path)
     assert ledger.verdict is Verdict.SAFE, ledger.rows[0].reasons()
 
 
@@ -28,7 +28,7 @@ def test_external_data_in_the_model_is_found(tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(hostile.onnx(location="data/w.txt"))
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "w.txt").write_bytes(b"12345678")
-    _, ledger = scan_model(tmp_path)
+    ledger = scanned(tmp_path)
     assert ledger.verdict is Verdict.SAFE
 
 

@@ -13,12 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hostile
+from scanning import scanned
 from weighlock.ledger import Row
 from weighlock.scanners import Blob, Severity, Status, Verdict
 from weighlock.scanners.examine import examine
 from weighlock.scanners.sniff import Sniffer, recognised
 from weighlock.scanners.strict import Strict
-from weighlock.stages.scan import scan_model
 
 STARTS = (
     b"",
@@ -52,7 +52,7 @@ BINARY = {
 def row(content: bytes, name: str = "file") -> Row:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, name).write_bytes(content)
-        return scan_model(Path(folder))[1].rows[0]
+        return scanned(Path(folder)).rows[0]
 
 
 def judged(content: bytes) -> tuple[Verdict, str]:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from hostile import field, varint
 from judging import judged, reasons
+from scanning import scanned
 from weighlock.scanners import Verdict
-from weighlock.stages.scan import scan_model
 
 VARIABLES = "variables/variables.index", "variables/variables.data-00000-of-00001"
 
@@ -330,6 +330,6 @@ def test_variables_are_what_the_index_says(content: bytes, verdict: Verdict, tmp
     (tmp_path / "variables").mkdir()
     for path, data in zip(VARIABLES, (INDEX, content), strict=True):
         (tmp_path / path).write_bytes(data)
-    _, ledger = scan_model(tmp_path)
+    ledger = scanned(tmp_path)
     row = next(row for row in ledger.rows if row.path == VARIABLES[1])
     assert row.verdict is verdict, row.reasons()

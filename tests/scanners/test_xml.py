@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from judging import judged, reasons
+from scanning import scanned
 from weighlock.scanners import Verdict
-from weighlock.stages.scan import scan_model
 
 START = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 PLIST = b'<!DOCTYPE plist PUBLIC "-//Apple//DTD PLIST 1.0//EN" "http://www.apple.com/DTDs/PropertyList-1.0.dtd">'
@@ -82,5 +82,5 @@ def test_what_follows_the_declaration_crashes_nothing(rest: bytes) -> None:
 def test_weights_are_what_the_network_says(size: int, verdict: Verdict, tmp_path: Path) -> None:
     (tmp_path / "model.xml").write_bytes(HONEST["OpenVINO"])
     (tmp_path / "model.bin").write_bytes(b"\xff" * size)
-    _, ledger = scan_model(tmp_path)
+    ledger = scanned(tmp_path)
     assert {row.path: row.verdict for row in ledger.rows} == {"model.bin": verdict, "model.xml": Verdict.SAFE}
