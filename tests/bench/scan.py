@@ -58,7 +58,7 @@ medians. A peak is that of the largest process. Ratios are of CPU seconds, since
 - **weigh**: the one pass in which a file is hashed and recognised; `package` does the same.
 - **strict**: `scan` with our own engine only; it decides what is safe.
 - **scan**: what the command does, with all engines it runs by default and without its cache.
-- **strict starts**, **scan starts**: the same for one byte.
+- **… starts**: the same for one byte.
 - **modelscan**: its own command line on the same file.
 """
 TITLES = {
@@ -126,9 +126,10 @@ def contenders(path: Path, byte: Path) -> list[Contender]:
     goal = Goal(1.1, 150 * MEGA)
     return [
         Contender("hashlib", [*python, HASH, str(path)]),
+        Contender("weigh starts", [*python, WEIGH, str(byte / "byte")]),
         Contender("strict starts", [*strict, str(byte)]),
         Contender("scan starts", scan(byte)),
-        Contender("weigh", [*python, WEIGH, str(path)], goal),
+        Contender("weigh", [*python, WEIGH, str(path)], goal, starts="weigh starts"),
         Contender("strict", [*strict, str(path.parent)], starts="strict starts"),
         Contender("scan", scan(path.parent), goal, starts="scan starts"),
     ]
