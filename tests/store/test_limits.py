@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from weighlock.errors import InputError
-from weighlock.store.limits import check, check_manifest
+from weighlock.store.limits import check, check_manifest, streams
 from weighlock.store.targets import Repository
 
 GITHUB = Repository("ghcr.io", "acme/model")
@@ -41,3 +41,9 @@ def test_a_model_of_too_many_files_is_refused_before_they_are_read() -> None:
     check_manifest(4 * 1024 * 1024, 1)
     with pytest.raises(InputError):
         check_manifest(4 * 1024 * 1024 + 1, 1)
+
+
+def test_github_gets_few_streams() -> None:
+    assert streams("ghcr.io/acme/model").most == 3
+    assert streams("ghcr.io.example/acme/model").most == 8
+    assert streams("oci:out").most == 8

@@ -93,6 +93,7 @@ def widths(rates: list[int], streams: Streams) -> list[int]:
 def test_streams_are_added_as_long_as_the_whole_gets_faster() -> None:
     assert widths([100, 150, 200, 201, 900], Streams()) == [4, 5, 6, 5, 5]
     assert widths([2**second for second in range(9)], Streams()) == [4, 5, 6, 7, 8, 8, 8, 8, 8]
+    assert widths([100, 100, 50], Streams(most=3)) == [3, 3, 3]
 
 
 def test_a_stream_that_makes_it_slower_goes_again() -> None:

@@ -19,7 +19,7 @@ from typing import BinaryIO
 
 from weighlock.errors import IntegrityError, RefusedError, UnfinishedError
 from weighlock.oci import Descriptor, Digest
-from weighlock.store import Store, chunks, verified
+from weighlock.store import Store, chunks, limits, verified
 from weighlock.store.parallel import Job, Meter, run_all
 from weighlock.store.progress import Display, Progress
 from weighlock.text import printable, size
@@ -53,7 +53,7 @@ def fetch(
         )
     jobs = [_job(store, descriptor, folder) for descriptor in single.values()]
     with Progress("fetching", sum(job.size for job in jobs), display) as progress:
-        run_all(jobs, watch=progress)
+        run_all(jobs, watch=progress, streams=limits.streams(store.name))
 
 
 @contextmanager

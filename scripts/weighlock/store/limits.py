@@ -11,6 +11,7 @@ from pathlib import Path
 
 from weighlock.errors import InputError
 from weighlock.oci import MANIFEST_LIMIT
+from weighlock.store.parallel import Streams
 from weighlock.store.targets import Repository
 from weighlock.text import counted, printable, size
 
@@ -18,6 +19,7 @@ _GIGA = 1_000_000_000
 _GHCR = "ghcr.io"
 _GHCR_LAYER = 10 * _GIGA  # bytes
 _GHCR_SECONDS = 600
+_GHCR_STREAMS = 3  # more end in resets and hangs, as several projects report of it
 _SHARD = 5 * _GIGA  # bytes; what Hugging Face's libraries save in by default
 _RESHARD = "Save it in shards of 5 GB: save_pretrained(…, max_shard_size='5GB')."
 _ENTRY = 380  # bytes of a layer in a manifest, at least, without its path, which stands there twice
@@ -41,6 +43,11 @@ def check(place: Path | Repository, files: Sequence[tuple[str, int]]) -> list[st
     if len(files) > _MODCTL_FILES:
         warnings.append(f"the model has {len(files)} files: modctl reads no more than {_MODCTL_FILES}")
     return warnings
+
+
+def streams(place: str) -> Streams:
+    """Return how many streams may go to a store of this name at once."""
+    return Streams(most=_GHCR_STREAMS) if place.startswith(f"{_GHCR}/") else Streams()
 
 
 def check_manifest(length: int, files: int) -> None:

@@ -78,6 +78,7 @@ class Streams:
         rate = (moved - self._since[1]) / seconds
         if rate >= self._best * _WORTH:
             self._best = rate
+            self._settled = self.width == self.most
             self.width = min(self.width + 1, self.most)
         else:
             self.width = max(self.width - 1, self.least)

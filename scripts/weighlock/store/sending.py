@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from weighlock.errors import UnfinishedError
 from weighlock.oci import Descriptor, Digest
-from weighlock.store import Opener, Readable, Store
+from weighlock.store import Opener, Readable, Store, limits
 from weighlock.store.parallel import Job, Meter, run_all
 from weighlock.store.planning import Plan
 from weighlock.store.progress import Display, Progress
@@ -19,7 +19,7 @@ def send(store: Store, plan: Plan, sources: Mapping[Digest, Opener], display: Di
     jobs = [_job(store, plan.origin, blob, sources[blob.digest], stored) for blob in plan.absent()]
     try:
         with Progress("sending", sum(job.size for job in jobs), display) as progress:
-            run_all(jobs, watch=progress)
+            run_all(jobs, watch=progress, streams=limits.streams(store.name))
     except UnfinishedError:
         there = len(plan.moves) - len(jobs) + len(stored)
         display.say(f"{there} of {counted(len(plan.moves), 'blob')} are there; a rerun sends the rest")
