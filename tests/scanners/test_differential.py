@@ -14,6 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hostile
+from corpus.hostile import truth
+from corpus.hostile.arrays import wrapped
+from corpus.hostile.assembler import call, literal, named, stream
+from corpus.hostile.torches import MAGIC
 from weighlock.scanners import Blob, Severity, Verdict
 from weighlock.scanners.examine import examine
 from weighlock.scanners.pickles.globals import mapped, names_for
@@ -108,3 +112,26 @@ def test_what_an_unpickler_would_call_is_not_safe(parts: list[bytes]) -> None:
 
 def test_the_unpickler_sees_the_classic_call() -> None:
     assert called(hostile.CALL) == [("os", "system")]
+
+
+WRAPPER = named("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81"
+MORE = [
+    wrapped("f4", (3,), bytes(12)),
+    wrapped("f4", (3,), b"cos\nsystem.."),
+    wrapped("u1", (2,), b".."),
+    wrapped("f8", (2, 1), bytes(16), align=True),
+    wrapped("O8", (1,), stream(call("os", "system", "true"))),
+    wrapped("f4", (3,), b""),
+    *(WRAPPER, WRAPPER + b"}b", literal({"shape": (9,)}) + b"b"),
+    *(b"\x97", b"\x98", b"\x82\x01", b"\x96\2" + bytes(7) + b"ab", b"\x95\5" + bytes(7)),
+    *(stream(call("os", "system", "true")), stream(literal(1)), pickle.dumps(MAGIC, 2)),
+]
+
+
+@given(st.lists(st.sampled_from(PARTS + MORE), max_size=10), st.sampled_from([b"\x80\x02", b"\x80\x03", b"\x80\x05"]))
+@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_what_joblib_and_c_would_name_is_not_safe(parts: list[bytes], start: bytes) -> None:
+    content = start + b"".join(parts)
+    words = [event.split(" ", 1) for event in truth.events(content) if event.startswith("name ")]
+    foreign = [name for _, name in words if tuple(name.rsplit(".", 1)) not in names_for("pickle")]
+    assert not foreign or verdict(content) is not Verdict.SAFE, foreign

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import decimal
 import io
@@ -15,6 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hostile
+from corpus.hostile.arrays import wrapped
+from corpus.hostile.assembler import SYSTEM, call, frame, literal, named, state, stream
+from corpus.hostile.torches import MAGIC
+from weighlock.scanners import Severity
 from weighlock.scanners.pickles.globals import Grade, grade, mapped, names_for
 from weighlock.scanners.pickles.machine import Event, Machine
 from weighlock.scanners.pickles.opcodes import LITERAL, LONG, Operations
@@ -154,3 +159,160 @@ def test_storages_are_learnt_with_their_size() -> None:
     notes = Notes()
     assert judge("torch pickle", io.BytesIO(hostile.tensor("7", 5)), notes) == {"7": 20}
     assert not notes.gaps
+
+
+def rules(content: bytes, severity: Severity) -> set[str]:
+    notes = Notes()
+    with contextlib.suppress(UnclearError):  # what was found before is the answer
+        judge("pickle", io.BytesIO(content), notes)
+    return {finding.rule for finding in notes.findings if finding.severity is severity}
+
+
+UNKNOWN = call("net", "Layer", 1)
+DEEP = b")" + b"\x85" * 100_000  # a tuple in a tuple in a tuple
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        (UNKNOWN, "global"),
+        (named("net", "Layer") + b")\x81}U\x01aK\x01sb", "global"),
+        (literal("weights") + b"Q", "persistent-id"),
+        (b"\x82\x07", "extension-code"),
+        (b"\x97", "buffer"),
+        (b"\x97\x98", "buffer"),
+        (call("numpy", "add", 1, 2), "pickle.use"),
+        (call("sklearn.linear_model._logistic", "LogisticRegression", 1), "pickle.use"),
+        (call("collections", "defaultdict", named("numpy", "add")), "pickle.use"),
+        (call("_codecs", "encode", "x", "bz2"), "pickle.codec"),
+        (
+            call(
+                "torch._tensor",
+                "_rebuild_from_type_v2",
+                named("_codecs", "encode"),
+                named("torch", "Tensor"),
+                ("x", "bz2"),
+            ),
+            "pickle.codec",
+        ),
+        (
+            state(call("collections", "OrderedDict"), b"}" + call("builtins", "str", "__class__") + literal(1) + b"s"),
+            "pickle.special-attribute",
+        ),
+        (
+            state(call("collections", "OrderedDict"), call("builtins", "dict", (("__class__", 1),))),
+            "pickle.special-attribute",
+        ),
+    ],
+    ids=repr,
+)
+def test_waits_for_a_person(body: bytes, rule: str) -> None:
+    content = stream(body, protocol=5)
+    assert (rules(content, Severity.REVIEW), rules(content, Severity.CRITICAL)) == ({rule}, set())
+
+
+@pytest.mark.parametrize(
+    ("body", "rule"),
+    [
+        (UNKNOWN + b"0" + SYSTEM, "pickle.dangerous-global"),
+        (call("torch", "Tensor") + literal(0) + literal(1) + b"s", "pickle.item"),
+        (call("numpy", "ndarray", 1) + literal(1) + b"a", "pickle.item"),
+        (call("numpy", "memmap", "/etc/passwd"), "pickle.dangerous-global"),
+        (call("torch._tensor", "_rebuild_from_type_v2", UNKNOWN, 1, (1,)), "pickle.computed-call"),
+        (
+            call("torch._tensor", "_rebuild_from_type_v2", named("torch._tensor", "_rebuild_from_type_v2"), 1, (1,)),
+            "pickle.computed-call",
+        ),
+        (DEEP + b"\x85" + named("collections", "OrderedDict") + b")R0" + SYSTEM, "pickle.dangerous-global"),
+        (named("collections", "OrderedDict") + DEEP + b"R" + SYSTEM, "pickle.dangerous-global"),
+        (b"\x96" + bytes([2]) + bytes(7) + b"ab\x98" + b"0" + SYSTEM, "pickle.dangerous-global"),
+        (frame(SYSTEM, off=-3), "pickle.dangerous-global"),
+        (frame(frame(SYSTEM)), "pickle.dangerous-global"),
+        (b"".join(named("net", f"Layer{number}") for number in range(200)) + SYSTEM, "pickle.dangerous-global"),
+    ],
+    ids=lambda value: repr(value)[:60],
+)
+def test_does_harm(body: bytes, rule: str) -> None:
+    assert rule in rules(stream(body, protocol=5), Severity.CRITICAL)
+
+
+def test_a_name_is_told_once_with_its_first_place() -> None:
+    notes = judged(stream(literal(1) + b"0" + UNKNOWN * 3))
+    assert [(finding.rule, finding.offset) for finding in notes.findings] == [("global", 5)]
+
+
+def test_a_read_only_buffer_pushes_nothing() -> None:
+    seen = events(stream(named("os", "system") + b"\x96" + bytes([1]) + bytes(7) + b"a\x98\x85R", protocol=5))
+    assert (seen[-1].what, seen[-1].target.name) == ("call", "system")
+
+
+def test_an_array_of_objects_is_a_plain_pickle() -> None:
+    inner = stream(b"(" + wrapped("f4", (3,), b"cos\nsystem.") + b"t", protocol=3)  # joblib would pass over these bytes
+    dtype = state(call("numpy", "dtype", "O8", 0, 1), (3, "|", None, None, None, -1, -1, 63))
+    items = {"subclass": named("numpy", "ndarray"), "shape": literal((1,)), "dtype": dtype}
+    pairs = b"".join(literal(key) + value for key, value in items.items())
+    outer = named("joblib.numpy_pickle", "NumpyArrayWrapper") + b")\x81}(" + pairs + b"ub"
+    assert "pickle.dangerous-global" in rules(stream(outer + inner, protocol=3), Severity.CRITICAL)
+
+
+def test_broken_frames_are_a_gap() -> None:
+    assert judged(stream(frame(literal(1), off=1)[:-1] + b"0" + literal(2), protocol=4)).gaps
+
+
+@pytest.mark.parametrize("protocol", [6, 255])
+def test_a_protocol_of_the_future_is_unclear(protocol: int) -> None:
+    with pytest.raises(UnclearError):
+        judged(b"\x80" + bytes([protocol]) + b"N.")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"(" * 200_000 + b".",
+        b"N\x85q\0" + named("collections", "OrderedDict") + b"0(" + b"h\0" * 100_000 + b"tq\1" + b"0"
+        + (named("collections", "OrderedDict") + b"h\1R0") * 200 + b"N.",
+    ],
+    ids=["marks", "looks"],
+)  # fmt: skip
+def test_what_grows_is_limited(content: bytes) -> None:
+    with pytest.raises(UnclearError, match="than the limit"):
+        judged(content)
+
+
+@pytest.mark.parametrize("container", [b"t", b"l"])
+def test_what_stands_in_itself_a_million_times_is_a_gap(container: bytes) -> None:
+    level = b"q\0" + b"0(h\0h\0" + container
+    assert judged(b"N" + level * 60 + b".").gaps
+    assert not judged(b"N" + level * 20 + b".").gaps
+
+
+def test_bytes_behind_torch_s_tensors_are_looked_at() -> None:
+    parts: list[Any] = [MAGIC, 1001, {}, {}, []]
+    content = b"".join(pickle.dumps(part, 2) for part in parts)
+    assert not judged(content).gaps
+    notes = judged(content + hostile.CALL)
+    assert notes.gaps
+    assert [finding.rule for finding in notes.findings] == ["pickle.dangerous-global"]
+
+
+def test_torch_s_tensors_have_the_size_that_they_are_named_with() -> None:
+    start = pickle.dumps(MAGIC, 2) + pickle.dumps(1001, 2) + pickle.dumps({}, 2)
+    content = start + hostile.tensor("7", 4) + pickle.dumps(["7"], 2)
+    assert not judged(content + (4).to_bytes(8, "little") + bytes(16)).gaps
+    for broken in ((4).to_bytes(8, "little") + bytes(15), (5).to_bytes(8, "little") + bytes(20), b""):
+        with pytest.raises(UnclearError):
+            judged(content + broken)
+
+
+def test_long_bytes_are_not_read() -> None:
+    class Counting(io.BytesIO):
+        count = 0
+
+        def read(self, size: int | None = -1, /) -> bytes:
+            data = super().read(size)
+            self.count += len(data)
+            return data
+
+    content = Counting(pickle.dumps([bytearray(50_000_000), "x"], 5))
+    judge("pickle", content, Notes())
+    assert content.count < 2_000_000

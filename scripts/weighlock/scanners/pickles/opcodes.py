@@ -90,20 +90,22 @@ class Operations:
         """Yield operations up to STOP; `UnclearError` for what no unpickler, or not every one, would read like this."""
         self._frame_end = None
         window, rows = self._window, _ROWS
-        data, base, at, safe, end = window.view(0)
+        data, base, at, safe, end = window.view(None)
+        size = len(data)
         name = ""
         while name != "STOP":
             if at > safe:
                 window.at = at
                 data, base, at, safe, end = window.view(self._frame_end)
-            if at >= len(data):
-                raise UnclearError("a pickle without STOP")
+                size = len(data)
+                if at >= size:
+                    raise UnclearError("a pickle without STOP")
             offset = base + at
             name, width, read = rows[data[at]]
             argument: Any = None
             if width >= 0:
                 at += 1 + width
-                if at > len(data):
+                if at > size:
                     raise UnclearError(f"the operation at byte {offset} is cut short")
                 if read:
                     argument = read(data, at - width)[0]
@@ -115,6 +117,7 @@ class Operations:
                 argument = self._apart(name, offset)
                 yield name, argument, offset
                 data, base, at, safe, end = window.view(self._frame_end)
+                size = len(data)
 
     def _apart(self, name: str, offset: int) -> Any:
         """Read the argument of an operation that has no fixed width, or that is checked on its own."""

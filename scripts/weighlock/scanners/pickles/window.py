@@ -35,10 +35,10 @@ class Window:
     def view(self, frame_end: int | None) -> tuple[bytes, int, int, int, int]:
         """Return the window, with the next bytes in it: data, offset of the first one, `at`, and two places in it.
 
-        Up to the first, an operation of fixed width is there as a whole; at the second, a frame ends.
+        Up to the first, an operation of fixed width is there as a whole, behind it perhaps; at the second, a frame ends.
         """
         self._fill(_AHEAD)
-        safe = self.NEVER if self._ended else len(self._data) - _AHEAD
+        safe = len(self._data) - _AHEAD
         end = self.NEVER if frame_end is None else frame_end - self._base
         return self._data, self._base, self.at, safe, end
 
