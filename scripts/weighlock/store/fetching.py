@@ -130,8 +130,9 @@ def _held(folder: Path) -> Iterator[None]:
         descriptor = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW | os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # One who was done may have removed it between the last two lines; then another is made.
-            if _inode(folder) == os.fstat(descriptor).st_ino:
+            # It may have been removed, or made by another, between two of the lines above; then this begins again.
+            status = os.fstat(descriptor)
+            if _inode(folder) == status.st_ino and _is_ours(status):
                 yield
                 return
         except BlockingIOError:
@@ -149,8 +150,13 @@ def _drop_unless_ours(folder: Path) -> None:
         return
     if not stat.S_ISDIR(status.st_mode):
         folder.unlink()
-    elif sys.platform != "win32" and (status.st_uid != os.geteuid() or status.st_mode & 0o022):
+    elif not _is_ours(status):
         shutil.rmtree(folder)
+
+
+def _is_ours(status: os.stat_result) -> bool:
+    """Tell whether nobody else may write there."""
+    return sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & 0o022)
 
 
 def _inode(folder: Path) -> int | None:
