@@ -14,7 +14,7 @@ import pytest
 import hostile
 from real_models import MODELS, real_model
 from weighlock.config import ScanPolicy
-from weighlock.errors import UnfinishedError
+from weighlock.errors import InputError, UnfinishedError
 from weighlock.scanners import Blob, Finding, Report, Severity, Status, Verdict
 from weighlock.scanners.examine import UNPACKERS
 from weighlock.scanners.sniff import CONTAINERS
@@ -261,3 +261,26 @@ def test_the_words_show_the_line_that_would_let_a_file_pass(tmp_path: Path) -> N
     outputs = run(Inputs(review(tmp_path)), Context())
     assert "rule: unscanned" in outputs.text()
     assert "under scan.waivers" in outputs.text()
+
+
+def test_a_policy_names_what_a_pickle_may_use(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "m.pkl").write_bytes(hostile.named("acme.models", "Churn"))
+    assert run(Inputs(folder), Context()).verdict == "review"
+    config = tmp_path / "policy.yml"
+    config.write_text("version: 1\nscan: {globals: [acme.models.Churn]}\n")
+    assert run(Inputs(folder, config=config), Context()).verdict == "safe"
+    config.write_text("version: 1\nscan: {profiles: [acme]}\n")
+    with pytest.raises(InputError, match="no profile 'acme'"):
+        run(Inputs(folder, config=config), Context())
+
+
+def test_a_profile_can_be_taken_away(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "m.pkl").write_bytes(hostile.named("torch", "device"))
+    config = tmp_path / "policy.yml"
+    config.write_text("version: 1\nscan: {profiles: [python]}\n")
+    assert run(Inputs(folder), Context()).verdict == "safe"
+    assert run(Inputs(folder, config=config), Context()).verdict == "review"

@@ -8,11 +8,12 @@ library and loads nothing. A rule is a function of `notes.Rule`'s shape; adding 
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from weighlock import __version__
 from weighlock.scanners import Blob, Report, Severity, Status
+from weighlock.scanners.pickles.profiles import DEFAULT, allowed
 from weighlock.scanners.reading import UnclearError
 from weighlock.scanners.sniff import CONTAINERS, NATIVE
 from weighlock.scanners.strict import images, text
@@ -75,9 +76,14 @@ class Strict:
     name = NAME
     version = __version__
 
+    def __init__(self, *, profiles: Sequence[str] | None = None, names: Sequence[str] = ()) -> None:
+        """Let pickles use the names of these profiles instead of the default ones, and exact `names` besides."""
+        chosen = profiles is not None or names
+        self._names = allowed(DEFAULT if profiles is None else profiles, names) if chosen else None
+
     def scan(self, blob: Blob) -> Report:
         """Apply the rule of the blob's format; of a container, whose members are blobs of their own, only see the name."""
-        notes = Notes(blob.member)
+        notes = Notes(blob.member, names=self._names)
         claim(blob, notes)
         if blob.format in CONTAINERS:
             return replace(report(notes), status=Status.PARTIAL)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from weighlock.scanners import Blob, Finding, Severity
+from weighlock.scanners.pickles.profiles import Names
 
 FINDINGS = 100  # of one blob; more say nothing new, and a hostile file could hold millions
 
@@ -18,6 +19,8 @@ class Notes:
     member: str | None = None
     findings: list[Finding] = field(default_factory=list)
     gaps: list[str] = field(default_factory=list)
+    names: Names | None = None
+    """The globals that a pickle may use, where a policy chose them."""
 
     def find(self, rule: str, severity: Severity, message: str, offset: int | None = None) -> None:
         """Add a finding, once; where there are too many, only one that is worse than another, in its place."""

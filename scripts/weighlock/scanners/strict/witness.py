@@ -80,7 +80,7 @@ class Witness:
             return
         if (module, name) in self.graded:
             return
-        known = grade(module, name, self.kind)
+        known = grade(module, name, self.kind, self.notes.names)
         if len(self.graded) < GRADED:
             self.graded[module, name] = known
         match known:
@@ -127,7 +127,7 @@ class Witness:
 
     def _use(self, event: Event, callee: Thing) -> None:
         """Hold the call against what the list says of its target; one that is on no list was told when it was named."""
-        listed = use(*callee.path, self.kind)
+        listed = use(*callee.path, self.kind, self.notes.names)
         name = f"{callee.module}.{callee.name}"
         if listed is Use.NAME and dangerous(*callee.path):
             self._critical("pickle.dangerous-global", f"calls {name}, which can open files or run code", event)
@@ -141,7 +141,7 @@ class Witness:
     def _given(self, event: Event, name: str, value: Any) -> None:
         """Find globals that a callable is given to call, though they may not be called."""
         for given in self._parts(value):
-            listed = use(*given.path, self.kind) if given.kind == "global" else None
+            listed = use(*given.path, self.kind, self.notes.names) if given.kind == "global" else None
             if listed and not listed.callable:
                 message = f"gives {given.module}.{given.name} to {name} to call, which is known as harmless to hold, not to call"
                 self._review("pickle.use", message, event)
@@ -161,7 +161,7 @@ class Witness:
         if isinstance(target, Thing) and target.kind == "global":
             self._critical("pickle.build", f"replaces attributes of {target.module}.{target.name} itself", event)
         elif not (isinstance(target, Thing) and target.kind == "instance" and target.module) or (
-            use(*target.path, self.kind) is Use.APPLY
+            use(*target.path, self.kind, self.notes.names) is Use.APPLY
         ):
             self.notes.gap(f"state is put onto something that is no plain instance, at byte {event.offset}")
         self._special(event)
@@ -178,7 +178,7 @@ class Witness:
 
     def _instance(self, event: Event, target: Thing, kind: str, listed: Use | None) -> None:
         """Judge items that are put into what a call returned."""
-        known = use(*target.path, self.kind)
+        known = use(*target.path, self.kind, self.notes.names)
         message = f"puts items into what {target.module}.{target.name} returns, as if it were a {kind}"
         if known is None or (known is not listed and known not in _FIXED):
             self._review("pickle.item", message, event)
