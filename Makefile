@@ -3,9 +3,11 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# The launcher may replace .venv, so it must not run from there.
+OUTSIDE := $(PATH)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-LAUNCH = python3 -I scripts/launch.py
+LAUNCH = PATH="$(OUTSIDE)" python3 -I scripts/launch.py
 PYTHON = .venv/bin/python -I
 COMPILE = uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --only-binary :all: \
   --no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
