@@ -186,3 +186,10 @@ def test_a_registry_that_took_a_blob_for_another_is_not_believed(fake_registry: 
     fake_registry.rules.append(Rule("PUT", PUT, change=lambda reply: replace(reply, headers=wrong)))
     with pytest.raises(IntegrityError, match="for sha256:0000"):
         send(store(fake_registry, Clock()), blobs(b"one"))
+
+
+def test_many_streams_learn_together_that_one_piece_is_too_large(fake_registry: FakeRegistry) -> None:
+    fake_registry.largest_body = 4 * 1024 * 1024
+    wanted = blobs(*(bytes([number]) * 4_500_000 for number in range(8)))
+    assert len(send(store(fake_registry, Clock()), wanted)) == 8
+    assert len(fake_registry.blobs) == 8

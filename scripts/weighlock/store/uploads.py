@@ -53,9 +53,9 @@ class Uploads:
     def send(self, descriptor: Descriptor, source: Opener) -> None:
         """Make one attempt to send a blob; an upload that the registry lost is a failure that passes."""
         while True:
-            begun = self._begin(f"storing {descriptor.digest}")
+            begun, pieces = self._begin(f"storing {descriptor.digest}"), self._pieces
             try:
-                reply = self._send(descriptor, source, begun)
+                reply = self._send(descriptor, source, begun, pieces)
             except PassingError:
                 raise  # the registry has enough to do
             except BaseException:
@@ -64,13 +64,14 @@ class Uploads:
             if reply.status not in _TOO_LARGE:
                 return
             self._cancel(begun.location)
-            self._pieces = self._pieces[1:] or (() if self._pieces else _PIECES)
-            if not self._pieces or descriptor.size <= _PIECES[-1]:
+            if len(pieces) == 1 or descriptor.size <= _PIECES[-1]:
                 raise StoreError(
                     f"{self._client.name}: storing {descriptor.digest} was answered with {reply.status}, in one piece "
                     "and in small ones",
                     remedy="The registry's limit is lower than this; split the file (5 GB is a common shard size).",
                 )
+            if self._pieces == pieces:  # otherwise another stream learned it first
+                self._pieces = pieces[1:] or _PIECES
 
     def _begin(self, what: str) -> Reply:
         begun = self._client.once(Call(what, "POST", self._client.url("blobs/uploads/"), PUSH, body=lambda: b""))
@@ -78,16 +79,16 @@ class Uploads:
             raise StoreError(f"{self._client.name}: {what} failed: the registry did not say where to send it")
         return begun
 
-    def _send(self, descriptor: Descriptor, source: Opener, begun: Reply) -> Reply:
-        if self._pieces and descriptor.size > self._pieces[0]:
-            return self._in_pieces(descriptor, source, begun)
+    def _send(self, descriptor: Descriptor, source: Opener, begun: Reply, pieces: tuple[int, ...]) -> Reply:
+        if pieces and descriptor.size > pieces[0]:
+            return self._in_pieces(descriptor, source, begun, pieces[0])
         content = _Content(descriptor, source)
         # A body of no bytes would go out with a chunked encoding, which some registries refuse.
         return self._put(descriptor, begun.location, content if descriptor.size else b"".join(content))
 
-    def _in_pieces(self, descriptor: Descriptor, source: Opener, begun: Reply) -> Reply:
+    def _in_pieces(self, descriptor: Descriptor, source: Opener, begun: Reply, length: int) -> Reply:
         least = begun.headers.get("OCI-Chunk-Min-Length", "")
-        length = max(self._pieces[0], int(least) if least.isdecimal() else 0)
+        length = max(length, int(least) if least.isdecimal() else 0)
         url, offset = begun.location, 0
         supply = _Supply(iter(_Content(descriptor, source)))
         while offset < descriptor.size:
