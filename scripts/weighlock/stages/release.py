@@ -51,6 +51,8 @@ class Inputs:
     config: Path | None = option(
         "file with the policy (default: weighlock.yml, where there is one)", default=None, metavar="FILE"
     )
+    cache: bool | None = option(scan.CACHE_HELP, default=None)
+    engines: tuple[str, ...] = option(scan.ENGINES_HELP, default=(), metavar="NAME[=PYTHON]")
     report: Path | None = option("write the scan ledger here", default=None, metavar="FILE")
     audit_report: Path | None = option("write the audit result here", default=None, metavar="FILE")
     service: Service = option("vulnerability service: pypi or osv", default=Service.PYPI)
@@ -189,7 +191,7 @@ def _planned(
 
 def _gate(inputs: Inputs, context: Context) -> Gate:
     rules = scan.policy(inputs.path, inputs.config, inputs.fail_on, context.say)
-    model, ledger = scan.scan_model(inputs.path, policy=rules, say=context.say)
+    model, ledger = scan.scan_as_told(inputs.path, rules, context, keep=inputs.cache, engines=inputs.engines)
     requirements = inputs.requirements
     if requirements is None and REQUIREMENTS in model.digests():
         requirements = inputs.path / REQUIREMENTS if inputs.path.is_dir() else inputs.path
