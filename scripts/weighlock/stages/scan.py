@@ -10,17 +10,19 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighlock import predicates, sarif, waivers
+from weighlock import predicates, remedies, sarif, waivers
 from weighlock.config import NAME, ScanPolicy, load
+from weighlock.errors import InputError
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger, Row
 from weighlock.model import Entry, Model, walk, weigh
-from weighlock.scanners import Scanner, Severity, Verdict, cache, outside, rounds
+from weighlock.scanners import Scanner, Severity, Verdict, cache, outside, rounds, strict
 from weighlock.scanners.cache import Cache, Cached
 from weighlock.scanners.files import Examiner, Inside, Weighed
 from weighlock.scanners.isolation import Engine, Isolated
 from weighlock.scanners.modelscan_engine import ModelScan
 from weighlock.scanners.outside import Joined
+from weighlock.scanners.pickles.profiles import known
 from weighlock.scanners.sniff import Sniffer
 from weighlock.scanners.strict import Strict
 from weighlock.stages import Context, Problem, option, output
@@ -30,16 +32,6 @@ SCANNERS: dict[str, Callable[[], Scanner]] = {"strict": Strict, "modelscan": Mod
 """The engines; each reads every blob. `strict` owns coverage, so it is not optional."""
 CACHE_HELP = "take what earlier scans found in the same bytes from the user's cache (default: yes, in CI no)"
 ENGINES_HELP = f"further engines, one NAME or NAME=PYTHON a line: {', '.join(outside.NAMES)}"
-REMEDIES = {
-    "unsafe": "Do not load it. Ask its author for a version in safetensors, or remove it from the model.",
-    "name.mismatch": "Find out what it is. If it belongs here, give it the ending of its content.",
-    "native": "Remove it from the model: a program belongs into a package or a container image.",
-    "text.private-key": "Remove the key, and revoke it: whoever has this model has the key.",
-    "json.remote-code": "Remove the key if the model runs without; else its code has to go through review as code.",
-    "archive.path": "Do not unpack it. Ask its author for an archive of plain relative names.",
-    "onnx.external-data": "Do not load it. Save the model with its tensors inside, or in a file beside it.",
-}
-"""What to do about a file, by the rule of its worst finding."""
 SHOWN = 8  # reasons a file in the text for people; the ledger has them all
 
 
@@ -92,7 +84,7 @@ class Outputs:
             reasons = row.reasons()
             lines.extend(f"          - {printable(reason, 600)}" for reason in reasons[:SHOWN])
             lines.extend(["          - …"] if len(reasons) > SHOWN else [])
-            lines.append(f"          {remedy(row)}")
+            lines.append(f"          {remedies.of(row)}")
             lines.extend(f"          or, in {NAME} under scan.waivers: {line}" for line in waivers.lines(row))
         return "\n".join(lines) + "\n"
 
@@ -181,17 +173,12 @@ def policy(path: Path, file: Path | None, fail_on: Severity | None, say: Callabl
         else:
             file = here
     found = load(file).scan if file else ScanPolicy()
+    if unknown := set(found.profiles or ()) - known():
+        raise InputError(
+            f"{NAME}: there is no profile '{printable(min(unknown))}'",
+            remedy=f"Profiles: {', '.join(sorted(known()))}.",
+        )
     return found if fail_on is None else dataclasses.replace(found, fail_on=fail_on)
-
-
-def remedy(row: Row) -> str:
-    """Say what to do about a file that is not safe; the worst finding decides."""
-    if row.format == "lfs pointer":
-        return "Fetch the file's content, then run again."
-    findings = sorted((item for report in row.reports for item in report.findings), key=lambda item: -item.severity)
-    if findings:
-        return REMEDIES.get(findings[0].rule, REMEDIES["unsafe"])
-    return "Convert it to a format that is understood (safetensors, ONNX, text), or move it out of the model."
 
 
 def _weigh(entry: Entry) -> Weighed:
@@ -205,7 +192,14 @@ def _examiner(
 ) -> AbstractContextManager[Examiner]:
     if scanners is not None:
         return nullcontext(Inside(scanners, rules.fail_on, sizes))
-    return Isolated([Engine.of(make) for make in SCANNERS.values()], rules.fail_on, sizes)
+    engines = [Engine.of(make, **(_chosen(rules) if name == strict.NAME else {})) for name, make in SCANNERS.items()]
+    return Isolated(engines, rules.fail_on, sizes)
+
+
+def _chosen(rules: ScanPolicy) -> Json:
+    """Return the allow-lists that a policy chose for pickles, as `Strict` takes them."""
+    chosen: Json = {} if rules.profiles is None else {"profiles": list(rules.profiles)}
+    return {**chosen, "names": list(rules.globals)} if rules.globals else chosen
 
 
 def _facts(examiner: Examiner, rules: ScanPolicy) -> Json:
