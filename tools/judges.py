@@ -4,8 +4,8 @@
 
 Paths are JSON strings, one a line; so are the answers: outcome, exit code, and words where there are any. The engine is
 imported once, and each file is judged in a fork of its own, with limits on time and memory: that is the engine's command
-line as shipped, without paying its start for every file. Standard library and the engine; no part of Weighlock but
-where Weighlock is the engine.
+line as shipped, without paying its start for every file. Weighlock scans all in one run instead, as it would a model.
+Standard library and the engine only.
 """
 
 from __future__ import annotations
@@ -52,12 +52,18 @@ def report(main: Callable[[], Any], *words: str) -> tuple[int, dict[str, Any]]:
     return code, document
 
 
-def weighlock(path: str) -> Judgement:
-    """Judge by the worst file: unsafe is stopped, review and unscanned are unclear."""
-    main = _main("weighlock.__main__")
-    code, found = report(main, "weighlock", "scan", path, "--report")
-    verdict = found.get("verdict")
-    return {"safe": CLEAN, "unsafe": STOPPED}.get(str(verdict), UNCLEAR), code
+def weighlock(paths: Sequence[str]) -> Iterator[Judgement]:
+    """Judge all files by one scan of the folder that holds them, as one model, each by its worst row.
+
+    Unsafe is stopped, review and unscanned are unclear. Its own workers bring the limits.
+    """
+    top = os.path.commonpath(paths)
+    _, found = report(_main("weighlock.__main__"), "weighlock", "scan", top, "--report")
+    verdicts = {row["path"]: row["verdict"] for row in found["files"]}
+    for path in paths:
+        name = Path(path).relative_to(top).as_posix()
+        own = {verdict for row, verdict in verdicts.items() if row == name or row.startswith(name + "/")}
+        yield (STOPPED if "unsafe" in own else CLEAN if own == {"safe"} else UNCLEAR), None
 
 
 def modelscan(path: str) -> Judgement:
@@ -112,7 +118,6 @@ def hayward(path: str) -> Judgement:
 
 
 ENGINES: dict[str, tuple[Callable[[str], Judgement], Sequence[str]]] = {
-    "weighlock": (weighlock, ["weighlock.__main__", "weighlock.stages.scan", "modelscan.modelscan"]),
     "modelscan": (modelscan, ["modelscan.cli", "modelscan.modelscan"]),
     "picklescan": (picklescan, ["picklescan.cli"]),
     "picklescan --strict": (picklescan_strict, ["picklescan.cli"]),
@@ -125,6 +130,10 @@ ENGINES: dict[str, tuple[Callable[[str], Judgement], Sequence[str]]] = {
 
 def main() -> None:
     """Judge every path on stdin."""
+    if sys.argv[1] == "weighlock":
+        for outcome, code in weighlock([json.loads(line) for line in sys.stdin]):
+            print(json.dumps((outcome, code, "")))  # noqa: T201 - the answer
+        return
     judge, modules = ENGINES[sys.argv[1]]
     for module in modules:
         importlib.import_module(module)

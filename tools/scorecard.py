@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "scorecard"
 HONEST = ROOT / "tests" / "corpus" / "honest"
 PAGE = ROOT / "docs" / "scorecard.md"
+ALL = ("weighlock", *ENGINES)
 LIMIT = 3600  # seconds for one engine and all files
 
 PINNED: Mapping[str, Sequence[str]] = {
@@ -72,13 +73,13 @@ class Judged:
 def main() -> None:
     """Build both corpora, let every engine judge them, and write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", action="append", choices=list(ENGINES), help="measure this engine, write no page")
+    parser.add_argument("--only", action="append", choices=ALL, help="measure this engine, write no page")
     only = parser.parse_args().only
     with tempfile.TemporaryDirectory(prefix="scorecard-") as name:
         folder = Path(name)
         hostile = cases()
         subjects = [*_hostile(hostile, folder / "hostile"), *_honest(folder / "honest")]
-        results = {engine: _judged(engine, subjects, folder) for engine in only or ENGINES}
+        results = {engine: _judged(engine, subjects, folder) for engine in only or ALL}
         if only:
             _say("\n".join(scorecard_page.summary(results, subjects)))
             return

@@ -52,15 +52,15 @@ column is what such a gate costs. *Exit code 0* is what a script sees that looks
 
 How each engine was asked:
 
-- weighlock: `weighlock scan` with no policy. Unsafe is stopped; review and unscanned are "could not tell".
+- weighlock: one `weighlock scan` of all files, with no policy. Unsafe is stopped; review and unscanned are "could not tell".
 - modelscan: its command line. An issue is stopped; exit codes 2 (error) and 3 (nothing scanned) are "could not tell".
 - picklescan: its command line. Exit code 1 is stopped; 2, a reported error, or no scanned file is "could not tell".
 - fickling: its library, stream by stream, the members of zips apart. Above LIKELY_SAFE is stopped; an error is "could not tell".
 - modelaudit: its command line, telemetry off. Exit code 1 (a warning or worse) is stopped; 2 is "could not tell".
 - hayward: its command line. A finding of high severity or worse is stopped; a coverage gap is "could not tell".
 
-Each file is judged alone, in a process of its own forked from one that has imported the engine, with 60 seconds, 4 GiB and
-no network. CPU seconds are for all files on the machine that made the table; they compare engines, and nothing else. A
+Nobody has a network. A competitor judges each file alone, in a process forked from one that has imported the engine, so
+that it does not pay for its start, with 60 seconds and 4 GiB; weighlock reads all files in one run, with its own limits. CPU seconds are for all files on the machine that made the table; they compare engines, and nothing else. A
 folder is judged where a model is one. Most competitors know few of the formats here and do not claim the others: read
 the families.
 
