@@ -62,7 +62,7 @@ def main() -> int:
 def _parent(options: argparse.Namespace) -> int:
     from fuzz import targets
 
-    names = [name for name in targets.names() if options.only in name]
+    names = [name for name in targets.names(native=True) if options.only in name]
     seconds = options.minutes * 60 / len(names)
     with ThreadPoolExecutor(options.jobs) as pool:
         tallies = list(pool.map(lambda name: _child(name, seconds, options), names))
@@ -87,7 +87,7 @@ def _child(name: str, seconds: float, options: argparse.Namespace) -> Tally:
             code = -1
     done = Tally(**json.loads(tally.read_text())) if tally.exists() else Tally()
     if code:
-        done.found.append(f"the process ended with {code}; its last input is {_place(name, 'input')}")
+        done.found.append(f"the process {'hung' if code == -1 else f'ended with {code}'} on {_place(name, 'input')}")
     print(f"{name:32}{done.executions:10} executions, the slowest {done.slowest:.2f} s", *done.found, sep="\n    ")
     sys.stdout.flush()
     return done

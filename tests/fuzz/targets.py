@@ -21,7 +21,7 @@ from weighlock.errors import WeighlockError
 from weighlock.intoto import Statement
 from weighlock.ledger import Ledger, Row, recorded
 from weighlock.oci import Digest, Index, Manifest
-from weighlock.scanners import Blob, Report, Severity, strict
+from weighlock.scanners import Blob, Report, Severity, Status, strict
 from weighlock.scanners.examine import UNPACKERS, Examined, examine
 from weighlock.scanners.sniff import Sniffer, recognised
 from weighlock.signing import Bundle
@@ -31,6 +31,10 @@ from weighlock.store.targets import Target as Reference
 CORPUS = Path(__file__).resolve().parents[1] / "corpus" / "honest"
 SEED = 64 * 1024  # bytes of a seed; larger files only make the fuzzer slow
 _SCRIPTS = frozenset({".py", ".json"})
+
+
+NATIVE = frozenset({"hdf5"})
+"""Formats that a C library parses. What it does with broken files is held by the scan's isolation, not by its rule."""
 
 
 class DefectError(Exception):
@@ -53,18 +57,22 @@ class Witness:
     engine: strict.Strict
     blobs: list[tuple[str, bytes]]
     raised: list[BaseException]
+    native: bool = False
+    """Whether to let C libraries read, which no limit in this process could stop."""
     name: str = strict.NAME
     version: str = "0"
 
     @classmethod
-    def new(cls) -> Witness:
+    def new(cls, *, native: bool = False) -> Witness:
         """Return one that has seen nothing."""
-        return cls(strict.Strict(), [], [])
+        return cls(strict.Strict(), [], [], native)
 
     def scan(self, blob: Blob) -> Report:
         """Scan, keeping content and exception."""
         with blob.open() as stream:
             self.blobs.append((blob.format, stream.read(SEED + 1)))
+        if blob.format in NATIVE and not self.native:
+            return Report(self.name, self.version, Status.ERROR, reason="left to its own target")
         try:
             return self.engine.scan(blob)
         except Exception as error:
@@ -77,7 +85,7 @@ def scanned(content: bytes, form: str | None = None, *, witness: Witness | None 
 
     What an engine or an unpacker raises is raised here.
     """
-    witness = witness or Witness.new()
+    witness = witness or Witness.new(native=form in NATIVE)
 
     def opener() -> io.BytesIO:
         return io.BytesIO(content)
@@ -106,9 +114,9 @@ def _write(content: bytes, form: str, examined: Examined) -> None:
     Outputs(ledger, "x", 1, 0, None, None).text().encode()
 
 
-def names() -> list[str]:
-    """Return the names of all targets."""
-    formats = sorted(set(strict.RULES) | set(UNPACKERS))
+def names(*, native: bool = False) -> list[str]:
+    """Return the names of all targets, those that may end the process only if `native`."""
+    formats = sorted((set(strict.RULES) | set(UNPACKERS)) - (frozenset() if native else NATIVE))
     return ["recognition", *(f"format {form}" for form in formats), *PARSERS]
 
 

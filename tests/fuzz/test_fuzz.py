@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import random
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fuzz import defects, limits, mutations, targets
-from weighlock.scanners import Verdict
+from weighlock.model import walk, weigh
+from weighlock.scanners import Severity, Status, Verdict, rounds
+from weighlock.scanners.files import Weighed
+from weighlock.scanners.isolation import Engine, Isolated, Limits
+from weighlock.scanners.sniff import Sniffer
+from weighlock.scanners.strict import Strict
 
 QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.function_scoped_fixture]
 EXACT = frozenset(
@@ -54,6 +60,11 @@ def endings() -> tuple[tuple[str, bytes], ...]:
     return tuple(found)
 
 
+def kept() -> dict[str, tuple[str, bytes]]:
+    """Return what fuzzing found: name to target and content."""
+    return {path.stem: defects.load(path) for path in sorted(defects.REGRESSIONS.glob("*.hex"))}
+
+
 @pytest.mark.parametrize("name", targets.names())
 @given(data=st.data(), changes=MUTATIONS)
 @settings(max_examples=30, deadline=None, suppress_health_check=QUIET)
@@ -64,9 +75,27 @@ def test_survives_mutations(name: str, data: st.DataObject, changes: list[mutati
 
 
 def test_survives_what_fuzzing_found() -> None:
-    kept = {path.stem: defects.load(path) for path in sorted(defects.REGRESSIONS.glob("*.hex"))}
-    found = {stem: defects.find(target(name), content) for stem, (name, content) in kept.items()}
+    found = {
+        stem: defects.find(target(name), content)
+        for stem, (name, content) in kept().items()
+        if name.removeprefix("format ") not in targets.NATIVE
+    }
     assert {stem: defect.signature for stem, defect in found.items() if defect} == {}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the kernel's limits differ elsewhere")
+def test_a_library_that_never_returns_is_ended(tmp_path: Path) -> None:
+    for stem, (name, content) in kept().items():
+        if name.removeprefix("format ") in targets.NATIVE:
+            (tmp_path / stem).write_bytes(content)
+    files = []
+    for entry in walk(tmp_path):
+        sniffer = Sniffer()
+        files.append(Weighed(weigh(entry, [sniffer]), sniffer.text))
+    sizes = {item.file.path: item.file.size for item in files}
+    with Isolated([Engine.of(Strict)], Severity.LOW, sizes, limits=Limits(seconds=1, patience=60)) as examiner:
+        found = [rounds.examined(item, examiner) for item in rounds.recognised(files, examiner)]
+    assert {(item.verdict, item.reports[0].status) for item in found} == {(Verdict.UNSCANNED, Status.ERROR)}
 
 
 @given(st.data(), st.floats(0, 1, exclude_max=True))
