@@ -64,10 +64,16 @@ def _size(described: Any) -> int | None:
 
 
 def _field(part: Any) -> int | None:
-    if not isinstance(part, tuple) or not 2 <= len(part) <= 3 or not isinstance(part[0], str):
+    if not isinstance(part, tuple) or not 2 <= len(part) <= 3 or not _is_name(part[0]):
         raise UnclearError("the numpy header's dtype is not understood")
     size = _size(part[1])
     shape = part[2] if len(part) == 3 else ()
     if not isinstance(shape, tuple) or not all(type(item) is int and item >= 0 for item in shape):
         raise UnclearError("the numpy header's dtype is not understood")
     return None if size is None else size * math.prod(shape)
+
+
+def _is_name(name: Any) -> bool:
+    """Tell whether this is a field's name, or its title and name."""
+    both = isinstance(name, tuple) and len(name) == 2 and all(isinstance(part, str) for part in name)
+    return isinstance(name, str) or both

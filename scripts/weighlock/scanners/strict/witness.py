@@ -153,7 +153,7 @@ class Witness:
         match event.value:
             case (Thing(kind="global") as function, _, tuple() as arguments, *_) if function.path != _REBUILD:
                 self._call(Event("call", event.offset, function, arguments))
-            case _:
+            case (_, _, _, *_):
                 self._critical("pickle.computed-call", "calls something that is computed while it is loaded", event)
 
     def _build(self, event: Event) -> None:
@@ -179,11 +179,13 @@ class Witness:
     def _instance(self, event: Event, target: Thing, kind: str, listed: Use | None) -> None:
         """Judge items that are put into what a call returned."""
         known = use(*target.path, self.kind, self.notes.names)
+        if known is listed and known is not None:
+            return
         message = f"puts items into what {target.module}.{target.name} returns, as if it were a {kind}"
-        if known is None or (known is not listed and known not in _FIXED):
-            self._review("pickle.item", message, event)
-        elif known is not listed:
+        if use(*target.path, self.kind) in _FIXED:  # what a policy adds may be a class of any kind
             self._critical("pickle.item", message, event)
+        else:
+            self._review("pickle.item", message, event)
 
     def _special(self, event: Event) -> None:
         """Find keys that replace an object's behaviour, in arguments and state and the tuples inside them."""
