@@ -4,7 +4,8 @@ Classes are those of the modules that models are made of, operations among them,
 releases called their classes is added by hand. The list is data in ``scripts/weighlock/scanners/strict/named``.
 """
 
-# mypy: disable-error-code="import-not-found,import-untyped"  (Keras is in an environment of its own)
+# Keras is in an environment of its own.
+# mypy: disable-error-code="import-not-found,import-untyped"
 
 from __future__ import annotations
 
