@@ -34,12 +34,14 @@ Judgement = tuple[str, int | None]
 def command(main: Callable[[], Any], *words: str) -> tuple[int, str]:
     """Run a command line in this process and return its exit code and what it printed."""
     printed = io.StringIO()
-    sys.argv = list(words)
+    before, sys.argv = sys.argv, list(words)
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             code = main()
     except SystemExit as ended:
         code = ended.code
+    finally:
+        sys.argv = before
     return (code if isinstance(code, int) else 0 if code is None else 1), printed.getvalue()
 
 
