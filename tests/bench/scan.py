@@ -51,8 +51,10 @@ print(json.dumps(scan_model(pathlib.Path(sys.argv[1]), scanners=[Strict()])[1].t
 INTRODUCTION = """# Benchmarks
 
 Made by `make bench`: every command in a process of its own, in turns, {rounds} rounds after one to warm the page cache;
-medians. A peak is that of the largest process. Ratios are of CPU seconds, since other programs shared the machine:
-{machine}, {day}. Against hashlib, the time to start is left out of them. Where sha256 is slower, they are better.
+medians. A peak is that of the largest process. Ratios are of CPU seconds, since other programs shared the machine;
+against hashlib, the time to start is left out of them. Where sha256 is slower, they are better.
+
+{day}: {machine}.
 
 - **hashlib**: `sha256` over the file with a reused buffer, nothing else.
 - **weigh**: the one pass in which a file is hashed and recognised; `package` does the same.
