@@ -77,13 +77,22 @@ def test_a_changed_file_is_all_that_is_sent(fake_registry: FakeRegistry, model: 
     assert len(sent) == 2, "the file and the config"
 
 
-def test_a_registry_that_may_not_be_written_to_is_known_before_a_file_is_read(
+def test_a_registry_that_may_not_be_written_to_is_known_before_a_blob_is_sent(
     fake_registry: FakeRegistry, model: Path, keys: Keys, context: Context
 ) -> None:
     fake_registry.rules.append(Rule("POST", UPLOADS, instead=Reply(403)))
-    (model / "mystery").write_bytes(bytes(range(256)))  # which the scan would refuse
     with pytest.raises(StoreError, match="403"):
         release.run(release.Inputs(model, f"{fake_registry.address}/m:v1", keys.private), context)
+    assert len(fake_registry.requests("POST", UPLOADS)) == 1
+
+
+def test_a_refused_model_is_no_reason_to_begin_an_upload(
+    fake_registry: FakeRegistry, model: Path, keys: Keys, context: Context
+) -> None:
+    (model / "mystery").write_bytes(bytes(range(256)))
+    outputs = release.run(release.Inputs(model, f"{fake_registry.address}/m:v1", keys.private), context)
+    assert not outputs.passed
+    assert {seen.method for seen in fake_registry.seen} <= {"GET", "HEAD"}
 
 
 def test_a_file_too_large_for_github_is_refused_before_anybody_is_asked(

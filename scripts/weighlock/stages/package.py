@@ -75,7 +75,9 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     target = Target.place_of(inputs.to)
     store = open_store(target, plain_http=inputs.plain_http)
     origin = origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)
-    preflight(inputs.path, target, None if inputs.dry_run else store, context)
+    preflight(inputs.path, target, context)
+    if not inputs.dry_run:
+        store.probe()
     model = weigh_model(inputs.path)
     package = build(model, context)
     planned = make_plan(store, package, origin, context)
@@ -107,12 +109,10 @@ def origin_of(mount_from: str, target: Target, *, plain_http: bool) -> Store | N
     return open_store(origin, plain_http=plain_http)
 
 
-def preflight(path: Path, target: Target, store: Store | None, context: Context) -> None:
-    """Say in the first second what the target would refuse in the last; `store` is asked whether it may be written to."""
+def preflight(path: Path, target: Target, context: Context) -> None:
+    """Say in the first second what the target would refuse in the last, without a word to it."""
     for warning in limits.check(target.place, [(entry.path, entry.size) for entry in walk(path)]):
         context.say(f"warning: {warning}")
-    if store is not None:
-        store.probe()
 
 
 def weigh_model(path: Path) -> Model:

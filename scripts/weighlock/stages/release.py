@@ -140,7 +140,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     target = Target.place_of(inputs.to)
     place = store or open_store(target, plain_http=inputs.plain_http)
     origin = package.origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)
-    package.preflight(inputs.path, target, None if inputs.dry_run else place, context)
+    package.preflight(inputs.path, target, context)
     before = place.resolve(target.tag) if target.tag else None
     started = clock.now()
     gate = _gate(inputs, context)
@@ -148,6 +148,8 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     audited = audit.report(gate.audit, inputs.audit_report) if gate.audit else None
     if not gate.green:
         return Outputs(scanned, audited, (), 0, moved=False, verdict="fail", digest="", reference="", tag="")
+    if not inputs.dry_run:
+        place.probe()  # only now: a registry may keep traces of an upload that was begun, and a refusal leaves none
     artifact = package.build(gate.model, context)
     planned = package.make_plan(place, artifact, origin, context)
     if inputs.dry_run:

@@ -14,14 +14,14 @@ from typing import BinaryIO
 
 from weighlock.scanners import Blob, Severity
 from weighlock.scanners.reading import UnclearError, section
-from weighlock.scanners.sniff import recognised, sniff
+from weighlock.scanners.sniff import Sniffer, recognised, sniff
 from weighlock.scanners.strict.notes import Notes
 
 DEPTH = 4  # containers in containers
 MEMBERS = 20_000  # in one file of the model
 UNPACKED = 8 * 1024**3  # bytes unpacked from one file of the model
 RATIO = 200  # unpacked to packed size, beyond
-RATIO_FREE = 64 * 1024**2  # bytes that may be unpacked at any ratio
+RATIO_FREE = 64 * 1024**2  # bytes of one file of the model that may be unpacked at any ratio
 _IN_MEMORY = 16 * 1024**2  # bytes; larger members are unpacked to disk
 
 
@@ -31,6 +31,7 @@ class Budget:
 
     members: int = MEMBERS
     unpacked: int = UNPACKED
+    free: int = RATIO_FREE
 
     def member(self) -> None:
         """Count a member."""
@@ -43,7 +44,9 @@ class Budget:
         self.unpacked -= count
         if self.unpacked < 0:
             raise UnclearError(f"unpacks to more than {UNPACKED} bytes")
-        if total > RATIO_FREE and total > RATIO * packed:
+        if total > RATIO * packed:
+            self.free -= min(count, total - RATIO * packed)
+        if self.free < 0:
             raise UnclearError(f"unpacks to more than {RATIO} times its size: a bomb")
 
 
@@ -69,6 +72,17 @@ def member(parent: Blob, name: str, stream: BinaryIO, size: int, *sinks: Callabl
 
     path = f"{parent.member}!{name}" if parent.member else name
     return Blob(parent.path, recognised(sniff(opener(), *sinks), opener), size, opener, path, parent.beside)
+
+
+def glimpsed(parent: Blob, name: str, stream: BinaryIO, size: int) -> Blob:
+    """Return the blob for a member that something vouches for as raw numbers: recognised by its two ends only."""
+
+    def opener() -> BinaryIO:
+        return section(stream, 0, size)
+
+    path = f"{parent.member}!{name}" if parent.member else name
+    sniffer = Sniffer.again(opener(), size, text=False)
+    return Blob(parent.path, recognised(sniffer, opener), size, opener, path, parent.beside)
 
 
 def climbs(name: str) -> bool:

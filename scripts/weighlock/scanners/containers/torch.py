@@ -67,6 +67,11 @@ def learn(found: Layout, name: str, stream: BinaryIO) -> None:
     found.storages.update({folder + key.lower(): size for key, size in storages.items()})
 
 
+def is_storage(found: Layout, name: str, size: int) -> bool:
+    """Tell whether the archive's pickles name this member as a tensor storage of exactly this size."""
+    return found.storages.get(name.lower()) == size
+
+
 def role(found: Layout, name: str, blob: Blob) -> Blob:
     """Return the member with the format that its place in the archive gives it, where its content allows that."""
     place = name.lower()
