@@ -74,11 +74,13 @@ def test_a_review_passes_only_where_the_policy_says_so() -> None:
 
 
 def test_the_lines_to_add_name_every_rule_and_the_digest() -> None:
-    assert [line.split(",")[0] for line in lines(row(UNKNOWN, GLOBAL, GLOBAL))] == [
-        "- {rule: global",
-        "- {rule: unknown",
-    ]
-    assert DIGEST.hex in lines(row(GLOBAL))[0]
+    gap = row(UNKNOWN, OTHER, OTHER, status=Status.ERROR, verdict=Verdict.UNSCANNED)
+    assert [line.split(",")[0] for line in lines(gap)] == ["- {rule: other", "- {rule: unknown", "- {rule: unscanned"]
+    assert all(DIGEST.hex in line for line in lines(gap))
+
+
+def test_nobody_is_invited_to_wave_through_what_is_unsafe() -> None:
+    assert lines(row(GLOBAL)) == []
 
 
 def test_the_ledger_keeps_who_answers() -> None:

@@ -43,7 +43,12 @@ def rules(row: Row) -> list[str]:
 
 
 def lines(row: Row) -> list[str]:
-    """Return the lines for ``weighlock.yml`` that would let this file pass, for a person to complete."""
+    """Return the lines for ``weighlock.yml`` that would let this file pass, for a person to complete.
+
+    There are none for what is unsafe, nor for a file that is not even here: nobody is invited to wave these through.
+    """
+    if row.verdict is Verdict.UNSAFE or row.format == "lfs pointer":
+        return []
     return [
         f'- {{rule: {rule}, sha256: {row.digest.hex}, reason: "…", owner: "…", expires: YYYY-MM-DD}}'
         for rule in rules(row)

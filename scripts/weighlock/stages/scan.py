@@ -85,7 +85,7 @@ class Outputs:
             lines.extend(f"          - {printable(reason, 600)}" for reason in reasons[:SHOWN])
             lines.extend(["          - …"] if len(reasons) > SHOWN else [])
             lines.append(f"          {remedies.of(row)}")
-            lines.extend(f"          or, in {NAME} under scan.waivers: {line}" for line in waivers.lines(row))
+            lines.extend(_approval(row))
         return "\n".join(lines) + "\n"
 
     def problems(self) -> Sequence[Problem]:
@@ -179,6 +179,16 @@ def policy(path: Path, file: Path | None, fail_on: Severity | None, say: Callabl
             remedy=f"Profiles: {', '.join(sorted(known()))}.",
         )
     return found if fail_on is None else dataclasses.replace(found, fail_on=fail_on)
+
+
+def _approval(row: Row) -> list[str]:
+    """Return the lines that would let a file pass which only a person can judge."""
+    wanted = waivers.lines(row)
+    return (
+        [f"          or answer for it in {NAME}, under scan.waivers:", *(f"          {line}" for line in wanted)]
+        if wanted
+        else []
+    )
 
 
 def _weigh(entry: Entry) -> Weighed:
