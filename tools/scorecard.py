@@ -39,7 +39,9 @@ PINNED: Mapping[str, Sequence[str]] = {
     "modelscan": ("modelscan[h5py]==0.8.8", "numpy==2.2.6"),  # newer numpy breaks it
     "picklescan": ("picklescan[7z]==1.0.5", "numpy==2.2.6"),
     "fickling": ("fickling==0.1.12", "typing_extensions==4.15.0"),
-    "modelaudit": ("modelaudit==0.2.54",),
+    "modelaudit": (
+        "modelaudit[dill,flax,h5,joblib,onnx,safetensors,sevenzip,tflite]==0.2.54",
+    ),  # no torch, no TensorFlow
     "hayward": ("hayward==1.4.1",),
 }
 """Environment to what stands in it; Weighlock runs in the one that runs this."""
