@@ -81,7 +81,7 @@ def content(folder: Path) -> dict[str, bytes]:
 
 def release(model: Path, target: str, keys: Keys) -> str:
     """Release and return the digest."""
-    outputs = run_release(ReleaseInputs(model, target, keys.private), Context())
+    outputs = run_release(ReleaseInputs(model, target, key=keys.private), Context())
     assert outputs.passed, outputs.text()
     return outputs.digest
 
@@ -94,10 +94,10 @@ def make_release(folder: Path) -> Released:
 
 def verifies(target: str, keys: Keys) -> bool:
     """Tell whether our own verification passes."""
-    return run_verify(VerifyInputs(target, keys.public), Context()).passed
+    return run_verify(VerifyInputs(target, key=keys.public), Context()).passed
 
 
 def pull(target: str, folder: Path, signature: Path, keys: Keys) -> None:
     """Pull the files and the model signature."""
-    outputs = run_pull(PullInputs(target, folder, keys.public, signature), Context())
+    outputs = run_pull(PullInputs(target, folder, signature, key=keys.public), Context())
     assert outputs.passed, outputs.text()

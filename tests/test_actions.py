@@ -33,7 +33,8 @@ def action(name: str) -> Any:
 
 
 def fields(name: str) -> dict[str, dataclasses.Field[Any]]:
-    return {field.name.replace("_", "-"): field for field in dataclasses.fields(stage(name).Inputs)}
+    declared = sorted(dataclasses.fields(stage(name).Inputs), key=lambda field: bool(field.kw_only))
+    return {field.name.replace("_", "-"): field for field in declared}
 
 
 def test_what_is_made_from_the_stages_is_up_to_date() -> None:

@@ -14,8 +14,8 @@ from commands import weighlock
 from weighlock import __main__ as console
 from weighlock.commandline import add_arguments, fill, inputs_of
 from weighlock.errors import InputError
+from weighlock.inputs import option
 from weighlock.scanners import Severity
-from weighlock.stages import option
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Inputs:
     report: Path | None = option("a file", default=None)
     strict: bool = option("a switch", default=False)
     tags: tuple[str, ...] = option("several", default=())
+    seconds: int = option("a number", default=5)
 
 
 def parse(*words: str, **environ: str) -> Any:
@@ -62,6 +63,13 @@ def test_only_true_and_false_are_booleans(word: str) -> None:
     assert not parse("p", "--no-strict", INPUT_STRICT="true").strict
     with pytest.raises(InputError, match="strict"):
         parse("p", INPUT_STRICT=word)
+
+
+def test_a_number_is_written_in_digits() -> None:
+    assert parse("p", INPUT_SECONDS="90").seconds == 90
+    for word in ("-1", "1e3", "0x10", "\u0661", "9" * 5000, "ten"):
+        with pytest.raises(InputError, match="seconds"):
+            parse("p", INPUT_SECONDS=word)
 
 
 def test_a_missing_input_is_named_with_its_variable() -> None:

@@ -18,8 +18,9 @@ from markdown_it import MarkdownIt
 
 from weighlock import github
 from weighlock.errors import InputError, RefusedError, UnfinishedError
+from weighlock.inputs import output
 from weighlock.jsonio import Json
-from weighlock.stages import Problem, output
+from weighlock.stages import Problem
 from weighlock.text import printable
 
 HERE = {"GITHUB_ACTIONS": "true"}

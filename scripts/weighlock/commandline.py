@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from weighlock.errors import InputError
-from weighlock.stages import Option
+from weighlock.inputs import Option
 from weighlock.text import printable
 
 
@@ -53,11 +53,11 @@ class Input:
 
 
 def inputs_of(kind: type[Any]) -> list[Input]:
-    """List the inputs that the dataclass `kind` declares, in order."""
+    """List the inputs that the dataclass `kind` declares, in order: its own, then those it shares with others."""
     hints = typing.get_type_hints(kind)
     return [
         Input(field.name, field.metadata["option"], _plain(hints[field.name]), field.default)
-        for field in dataclasses.fields(kind)
+        for field in sorted(dataclasses.fields(kind), key=lambda field: bool(field.kw_only))
     ]
 
 
@@ -127,9 +127,15 @@ def _convert(item: Input, raw: Any) -> Any:
         return _choice(item, str(raw), {"true": True, "false": False})
     if isinstance(item.kind, type) and issubclass(item.kind, enum.Enum):
         return _choice(item, str(raw), {member.name.lower(): member for member in item.kind})
-    if item.kind is Path:
-        return Path(str(raw))
-    return str(raw)
+    if item.kind is int:
+        return _whole(item, str(raw))
+    return Path(str(raw)) if item.kind is Path else str(raw)
+
+
+def _whole(item: Input, raw: str) -> int:
+    if not raw.isascii() or not raw.isdecimal() or len(raw) > 9:
+        raise InputError(f"{item.flag}: '{printable(raw)}' is no whole number")
+    return int(raw)
 
 
 def _choice(item: Input, raw: str, choices: Mapping[str, Any]) -> Any:

@@ -6,6 +6,7 @@ cosign v3 and GitHub's attest action write it.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from weighlock.errors import MalformedError, NotFoundError, RefusedError
 from weighlock.intoto import Statement
 from weighlock.oci import CREATED, EMPTY_BYTES, EMPTY_DESCRIPTOR, Descriptor, Manifest
 from weighlock.predicates import lasting
-from weighlock.signing import BUNDLE, BUNDLE_LIMIT, Bundle, Signer, Verifier
+from weighlock.signing import BUNDLE, BUNDLE_LIMIT, Bundle, Certificate, Signer, Verifier
 from weighlock.store import Store, read
 from weighlock.text import printable
 
@@ -29,6 +30,8 @@ class Attached:
     descriptor: Descriptor
     bundle: Bundle
     statement: Statement
+    certificate: Certificate | None = None
+    """Whose certificate signed it, once that was verified; None for a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,8 @@ def collect(store: Store, subject: Descriptor, verifier: Verifier) -> Collected:
     for descriptor in store.referrers(subject.digest):
         try:
             attached = fetch(store, descriptor, subject)
-            verifier.verify(attached.bundle)
-            trusted.append(attached)
+            certificate = verifier.verify(attached.bundle)
+            trusted.append(dataclasses.replace(attached, certificate=certificate))
         except (RefusedError, NotFoundError) as error:
             ignored.append(Ignored(descriptor, error.what))
     return Collected(tuple(trusted), tuple(ignored))
@@ -85,9 +88,11 @@ def attach(
     """Sign the statements and hang them on `subject`, all in one update; `created` is an RFC 3339 time in UTC."""
     if not statements:
         return ()
+    verifier = signer.verifier()
     referrers = []
-    for statement in statements:
-        bundle = signer.sign(statement.encode())
+    bundles = signer.sign([statement.encode() for statement in statements])
+    for statement, bundle in zip(statements, bundles, strict=True):
+        verifier.verify(bundle)  # as a consumer would, before anybody can see it
         layer = Descriptor.of(bundle.raw, BUNDLE)
         if layer.size > BUNDLE_LIMIT:
             raise RefusedError(

@@ -22,8 +22,9 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from weighlock.errors import UnfinishedError, WeighlockError
+from weighlock.inputs import PASSWORD_VARIABLE
 from weighlock.predicates import Build
-from weighlock.stages import PASSWORD_VARIABLE, Outcome, Problem
+from weighlock.stages import Outcome, Problem
 from weighlock.text import counted, printable
 
 BUILD_TYPE = "https://actions.github.io/buildtypes/workflow/v1"

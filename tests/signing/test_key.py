@@ -34,12 +34,13 @@ def document(bundle: Bundle) -> dict[str, Any]:
 
 
 def test_the_signed_bytes_are_the_statement_to_the_letter(signer: KeySigner) -> None:
-    bundle = signer.sign(STATEMENT)
-    assert signer.verifier().verify(Bundle.parse(bundle.raw)) == STATEMENT
+    (bundle,) = signer.sign([STATEMENT])
+    signer.verifier().verify(Bundle.parse(bundle.raw))
+    assert bundle.payload == STATEMENT
 
 
 def test_the_bundle_is_what_cosign_writes(signer: KeySigner) -> None:
-    content = document(signer.sign(STATEMENT))
+    content = document(signer.sign([STATEMENT])[0])
     der = serialization.load_pem_public_key(signer.verifier().pem()).public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -54,13 +55,13 @@ def test_the_bundle_is_what_cosign_writes(signer: KeySigner) -> None:
 
 def test_a_model_signature_carries_the_hint_that_model_signing_compares(signer: KeySigner) -> None:
     statement = oms.statement("m", {"a": Digest.of(b"a")}, Digest.of(b"m")).encode()
-    hint = document(signer.sign(statement))["verificationMaterial"]["publicKey"]["hint"]
+    hint = document(signer.sign([statement])[0])["verificationMaterial"]["publicKey"]["hint"]
     assert hint == hashlib.sha256(signer.verifier().pem()).hexdigest()
 
 
 @pytest.mark.parametrize("part", ["payload", "signature", "type", "other key", "certificate"])
 def test_a_bundle_that_was_touched_or_signed_by_another_is_refused(signer: KeySigner, part: str) -> None:
-    bundle = (KeySigner.generate() if part == "other key" else signer).sign(STATEMENT)
+    bundle = (KeySigner.generate() if part == "other key" else signer).sign([STATEMENT])[0]
     content = document(bundle)
     envelope = content["dsseEnvelope"]
     if part == "payload":
@@ -91,14 +92,14 @@ def test_a_bundle_that_was_touched_or_signed_by_another_is_refused(signer: KeySi
 )
 def test_a_bundle_of_another_shape_is_refused(signer: KeySigner, change: dict[str, Any]) -> None:
     with pytest.raises(MalformedError):
-        Bundle.parse(json.dumps({**document(signer.sign(STATEMENT)), **change}).encode())
+        Bundle.parse(json.dumps({**document(signer.sign([STATEMENT])[0]), **change}).encode())
 
 
 def test_a_pair_is_written_once_and_the_private_half_is_private(signer: KeySigner, tmp_path: Path) -> None:
     private, public = tmp_path / "k.key", tmp_path / "k.pub"
     write_pair(signer, private, public, None)
     assert stat.S_IMODE(private.stat().st_mode) == 0o600
-    KeyVerifier.load(public).verify(KeySigner.load(private, None).sign(STATEMENT))
+    KeyVerifier.load(public).verify(KeySigner.load(private, None).sign([STATEMENT])[0])
     before = private.read_bytes()
     with pytest.raises(InputError, match="never overwritten"):
         write_pair(KeySigner.generate(), private, public, None)

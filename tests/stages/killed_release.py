@@ -76,7 +76,7 @@ def release(model: str, to: str, key: str, step: int | None) -> Any:
         hook_files(Countdown(step))
     elif step is not None:
         store = Deadly(store, Countdown(step))
-    return run(Inputs(Path(model), to, Path(key)), Context(), store=store)
+    return run(Inputs(Path(model), to, key=Path(key)), Context(), store=store)
 
 
 def look(model: str, to: str, key: str) -> dict[str, Any]:

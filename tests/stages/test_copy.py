@@ -19,16 +19,16 @@ from weighlock.store.targets import Target, find, open_store
 
 @pytest.fixture
 def released(model: Path, keys: Keys, tmp_path: Path) -> str:
-    release.run(release.Inputs(model, f"oci:{tmp_path}/home:v1", keys.private), Context())
+    release.run(release.Inputs(model, f"oci:{tmp_path}/home:v1", key=keys.private), Context())
     return f"oci:{tmp_path}/home:v1"
 
 
 def copied(source: str, to: str, key: Path | None = None) -> copy.Outputs:
-    return copy.run(copy.Inputs(source, to, key), Context())
+    return copy.run(copy.Inputs(source, to, key=key), Context())
 
 
 def verifies(target: str, keys: Keys) -> bool:
-    return verify.run(verify.Inputs(target, keys.public), Context()).passed
+    return verify.run(verify.Inputs(target, key=keys.public), Context()).passed
 
 
 def test_a_model_travels_from_a_folder_through_two_registries_back_into_a_folder(

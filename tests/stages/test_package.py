@@ -32,7 +32,7 @@ def wrote(fake: FakeRegistry) -> list[str]:
 def test_a_dry_run_says_what_would_be_sent_and_sends_nothing(
     fake_registry: FakeRegistry, model: Path, keys: Keys, context: Context, words: list[str]
 ) -> None:
-    inputs = release.Inputs(model, f"{fake_registry.address}/m:v1", keys.private, dry_run=True)
+    inputs = release.Inputs(model, f"{fake_registry.address}/m:v1", key=keys.private, dry_run=True)
     planned = release.run(inputs, context)
     assert planned.passed
     assert "to send: 4 blobs" in "\n".join(words)
@@ -49,14 +49,14 @@ def test_a_dry_run_of_what_the_gate_refuses_is_refused(
     fake_registry: FakeRegistry, model: Path, keys: Keys, context: Context
 ) -> None:
     (model / "mystery").write_bytes(bytes(range(256)))
-    inputs = release.Inputs(model, f"{fake_registry.address}/m:v1", keys.private, dry_run=True)
+    inputs = release.Inputs(model, f"{fake_registry.address}/m:v1", key=keys.private, dry_run=True)
     assert not release.run(inputs, context).passed
 
 
 def test_an_unchanged_release_sends_no_blob(
     fake_registry: FakeRegistry, model: Path, keys: Keys, context: Context
 ) -> None:
-    inputs = release.Inputs(model, f"{fake_registry.address}/m:v1", keys.private)
+    inputs = release.Inputs(model, f"{fake_registry.address}/m:v1", key=keys.private)
     first = release.run(inputs, context)
     fake_registry.seen.clear()
     assert release.run(inputs, context) == replace(first, added=0, moved=False)
@@ -82,7 +82,7 @@ def test_a_registry_that_may_not_be_written_to_is_known_before_a_blob_is_sent(
 ) -> None:
     fake_registry.rules.append(Rule("POST", UPLOADS, instead=Reply(403)))
     with pytest.raises(StoreError, match="403"):
-        release.run(release.Inputs(model, f"{fake_registry.address}/m:v1", keys.private), context)
+        release.run(release.Inputs(model, f"{fake_registry.address}/m:v1", key=keys.private), context)
     assert len(fake_registry.requests("POST", UPLOADS)) == 1
 
 
@@ -90,7 +90,7 @@ def test_a_refused_model_is_no_reason_to_begin_an_upload(
     fake_registry: FakeRegistry, model: Path, keys: Keys, context: Context
 ) -> None:
     (model / "mystery").write_bytes(bytes(range(256)))
-    outputs = release.run(release.Inputs(model, f"{fake_registry.address}/m:v1", keys.private), context)
+    outputs = release.run(release.Inputs(model, f"{fake_registry.address}/m:v1", key=keys.private), context)
     assert not outputs.passed
     assert {seen.method for seen in fake_registry.seen} <= {"GET", "HEAD"}
 
@@ -101,7 +101,7 @@ def test_a_file_too_large_for_github_is_refused_before_anybody_is_asked(
     with (model / "huge.safetensors").open("wb") as stream:
         stream.truncate(11_000_000_000)
     with pytest.raises(InputError, match=r"'huge\.safetensors' has 11\.0 GB"):
-        release.run(release.Inputs(model, "ghcr.io/acme/m:v1", keys.private), context)
+        release.run(release.Inputs(model, "ghcr.io/acme/m:v1", key=keys.private), context)
 
 
 @pytest.mark.parametrize("origin", ["other.example/m", "oci:out"])

@@ -45,7 +45,7 @@ class Released:
         return self.manifest().descriptor(self.blob(self.digest).read_bytes())
 
     def verify(self) -> verify.Outputs:
-        return verify.run(verify.Inputs(self.target, self.keys.public), Context())
+        return verify.run(verify.Inputs(self.target, key=self.keys.public), Context())
 
     def failed(self) -> list[str]:
         return [check.name for check in self.verify().verification.checks if not check.ok]
@@ -64,7 +64,7 @@ class Released:
 @pytest.fixture
 def released(model: Path, keys: Keys, tmp_path: Path) -> Released:
     folder = tmp_path / "out"
-    outputs = release.run(release.Inputs(model, f"oci:{folder}:v1", keys.private), Context())
+    outputs = release.run(release.Inputs(model, f"oci:{folder}:v1", key=keys.private), Context())
     assert outputs.passed
     return Released(folder, Digest.parse(outputs.digest), keys)
 
@@ -117,7 +117,7 @@ def test_evidence_that_was_taken_away_is_missed(released: Released, predicate_ty
 
 
 def test_another_key_proves_nothing(released: Released, other_keys: Keys) -> None:
-    outputs = verify.run(verify.Inputs(released.target, other_keys.public), Context())
+    outputs = verify.run(verify.Inputs(released.target, key=other_keys.public), Context())
     assert not outputs.passed
     assert all("another key" in item.reason for item in outputs.verification.collected.ignored)
     assert len(outputs.verification.collected.ignored) == 4
@@ -165,12 +165,12 @@ def test_a_bundle_of_another_subject_does_not_count(released: Released, model: P
     bundle = Manifest.parse(released.blob(gone).read_bytes()).layers[0]
     moved = released.blob(bundle.digest).read_bytes()
     (model / "README.md").write_text("# Another model\n")
-    outputs = release.run(release.Inputs(model, f"oci:{released.folder}:v2", keys.private), Context())
+    outputs = release.run(release.Inputs(model, f"oci:{released.folder}:v2", key=keys.private), Context())
     other = Released(released.folder, Digest.parse(outputs.digest), keys)
     signature = str(other.referrers()[SIGNATURE])
     other.edit_index(lambda entries: [entry for entry in entries if entry["digest"] != signature])
     hang(other, moved)
-    second = verify.run(verify.Inputs(f"oci:{released.folder}:v2", keys.public), Context())
+    second = verify.run(verify.Inputs(f"oci:{released.folder}:v2", key=keys.public), Context())
     assert [check.name for check in second.verification.checks if not check.ok] == ["signature"]
 
 
@@ -178,24 +178,24 @@ def test_a_manifest_of_an_unknown_kind_is_refused(released: Released) -> None:
     store = open_store(Target.parse(released.target))
     strange = released.blob(released.digest).read_bytes().replace(b"weight.config.v1.raw", b"weight.config.v1.tar")
     store.tag(store.push_manifest(strange), "strange")
-    outputs = verify.run(verify.Inputs(f"oci:{released.folder}:strange", released.keys.public), Context())
+    outputs = verify.run(verify.Inputs(f"oci:{released.folder}:strange", key=released.keys.public), Context())
     assert not outputs.passed
     assert "unknown media type" in outputs.text()
 
 
 def test_the_tag_is_set_only_when_the_verdict_is_pass(released: Released, other_keys: Keys) -> None:
     at = f"oci:{released.folder}@{released.digest}"
-    assert not verify.run(verify.Inputs(at, other_keys.public, tag="blessed"), Context()).passed
+    assert not verify.run(verify.Inputs(at, key=other_keys.public, tag="blessed"), Context()).passed
     with pytest.raises(NotFoundError):
-        verify.run(verify.Inputs(f"oci:{released.folder}:blessed", released.keys.public), Context())
-    assert verify.run(verify.Inputs(at, released.keys.public, tag="blessed"), Context()).passed
-    assert verify.run(verify.Inputs(f"oci:{released.folder}:blessed", released.keys.public), Context()).passed
+        verify.run(verify.Inputs(f"oci:{released.folder}:blessed", key=released.keys.public), Context())
+    assert verify.run(verify.Inputs(at, key=released.keys.public, tag="blessed"), Context()).passed
+    assert verify.run(verify.Inputs(f"oci:{released.folder}:blessed", key=released.keys.public), Context()).passed
 
 
 @pytest.mark.parametrize("tag", ["../v1", "a b", "v1@sha256:0", "x" * 129, "v1/../v2"])
 def test_what_is_no_tag_is_not_set(released: Released, tag: str) -> None:
     with pytest.raises(InputError, match="is not a tag"):
-        verify.run(verify.Inputs(released.target, released.keys.public, tag=tag), Context())
+        verify.run(verify.Inputs(released.target, key=released.keys.public, tag=tag), Context())
 
 
 def test_without_a_pinned_identity_there_is_no_verification(released: Released) -> None:
@@ -214,7 +214,7 @@ def test_exit_codes_and_json_on_the_command_line(released: Released, other_keys:
 
 
 def pulled(released: Released, directory: Path) -> pull.Outputs:
-    return pull.run(pull.Inputs(released.target, directory, released.keys.public), Context())
+    return pull.run(pull.Inputs(released.target, directory, key=released.keys.public), Context())
 
 
 def test_a_pull_gives_the_files_back(released: Released, model: Path, tmp_path: Path) -> None:
@@ -258,7 +258,7 @@ def test_an_empty_folder_is_a_place_to_pull_to(released: Released, tmp_path: Pat
 
 
 def test_what_does_not_verify_is_not_written(released: Released, other_keys: Keys, tmp_path: Path) -> None:
-    outputs = pull.run(pull.Inputs(released.target, tmp_path / "there", other_keys.public), Context())
+    outputs = pull.run(pull.Inputs(released.target, tmp_path / "there", key=other_keys.public), Context())
     assert not outputs.passed
     assert not (tmp_path / "there").exists()
     assert "nothing was written" in outputs.text()
@@ -273,14 +273,14 @@ def test_content_that_changes_after_the_verification_is_not_written(released: Re
             released.blob(layer.digest).write_bytes(b"evil")
 
     with pytest.raises(RefusedError):
-        pull.run(pull.Inputs(released.target, tmp_path / "there", released.keys.public), Context(say=lie))
+        pull.run(pull.Inputs(released.target, tmp_path / "there", key=released.keys.public), Context(say=lie))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "tiny"]
 
 
 def test_the_executable_bit_comes_back_and_no_other(model: Path, keys: Keys, tmp_path: Path) -> None:
     (model / "README.md").chmod(0o4775)
-    release.run(release.Inputs(model, f"oci:{tmp_path}/o:v1", keys.private), Context())
-    pull.run(pull.Inputs(f"oci:{tmp_path}/o:v1", tmp_path / "there", keys.public), Context())
+    release.run(release.Inputs(model, f"oci:{tmp_path}/o:v1", key=keys.private), Context())
+    pull.run(pull.Inputs(f"oci:{tmp_path}/o:v1", tmp_path / "there", key=keys.public), Context())
     modes = {path.name: oct(path.stat().st_mode & 0o7777) for path in (tmp_path / "there").iterdir()}
     assert modes == {"README.md": "0o755", "config.json": "0o644", "model.safetensors": "0o644"}
 
@@ -312,8 +312,8 @@ def test_a_pull_that_was_killed_is_taken_up(released: Released, tmp_path: Path) 
 def test_equal_files_come_back_as_files_of_their_own(model: Path, keys: Keys, tmp_path: Path) -> None:
     (model / "sub").mkdir()
     (model / "sub" / "same.md").write_bytes((model / "README.md").read_bytes())
-    release.run(release.Inputs(model, f"oci:{tmp_path}/o:v1", keys.private), Context())
-    pull.run(pull.Inputs(f"oci:{tmp_path}/o:v1", tmp_path / "there", keys.public), Context())
+    release.run(release.Inputs(model, f"oci:{tmp_path}/o:v1", key=keys.private), Context())
+    pull.run(pull.Inputs(f"oci:{tmp_path}/o:v1", tmp_path / "there", key=keys.public), Context())
     one, other = tmp_path / "there" / "README.md", tmp_path / "there" / "sub" / "same.md"
     assert one.read_bytes() == other.read_bytes()
     assert not one.samefile(other)
@@ -323,9 +323,9 @@ def test_inspect_shows_what_hangs_there_without_judging(released: Released, othe
     plain = inspect.run(inspect.Inputs(released.target), Context())
     assert plain.digest == str(released.digest)
     assert [item.signed for item in plain.referrers] == [None] * 4
-    known = inspect.run(inspect.Inputs(released.target, released.keys.public), Context())
+    known = inspect.run(inspect.Inputs(released.target, key=released.keys.public), Context())
     assert [item.signed for item in known.referrers] == [True] * 4
-    unknown = inspect.run(inspect.Inputs(released.target, other_keys.public), Context())
+    unknown = inspect.run(inspect.Inputs(released.target, key=other_keys.public), Context())
     assert [item.signed for item in unknown.referrers] == [False] * 4
     assert "model.safetensors" in plain.text()
     assert {item["predicateType"] for item in plain.data()["referrers"]} == set(released.referrers())
@@ -333,5 +333,5 @@ def test_inspect_shows_what_hangs_there_without_judging(released: Released, othe
 
 def test_a_layout_can_be_carried_to_another_machine(released: Released, tmp_path: Path) -> None:
     shutil.copytree(released.folder, tmp_path / "usb")
-    moved = verify.run(verify.Inputs(f"oci:{tmp_path}/usb:v1", released.keys.public), Context())
+    moved = verify.run(verify.Inputs(f"oci:{tmp_path}/usb:v1", key=released.keys.public), Context())
     assert moved.passed

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +60,37 @@ class Bundle:
         return pae(self.payload_type, self.payload)
 
 
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """What a certificate authority vouches for: the claims of the identity token that the signer had.
+
+    The fields after `issued` are those of a CI job, empty for a person. Source: Fulcio's certificate extensions
+    1.3.6.1.4.1.57264.1.8 to .22 (docs/oid-info.md), whose values are kept as they are, URLs with their server.
+    """
+
+    issuer: str
+    identity: str
+    """The subject alternative name: a workflow's URL with its ref, or an e-mail address."""
+    issued: dt.datetime
+    """When it was issued, in UTC; it holds for some minutes, so this is when it signed."""
+    source: str = ""
+    source_commit: str = ""
+    ref: str = ""
+    source_id: str = ""
+    owner: str = ""
+    owner_id: str = ""
+    visibility: str = ""
+    trigger: str = ""
+    runner: str = ""
+    builder: str = ""
+    """The workflow that signed, with its ref; the reusable one where there is one."""
+    builder_commit: str = ""
+    workflow: str = ""
+    """The workflow that was started, with its ref."""
+    workflow_commit: str = ""
+    invocation: str = ""
+
+
 class Signer(Protocol):
     """Something that can sign statements in one name."""
 
@@ -65,8 +98,8 @@ class Signer(Protocol):
     def identity(self) -> str:
         """Return in whose name it signs, for messages."""
 
-    def sign(self, statement: bytes) -> Bundle:
-        """Return a bundle around exactly these bytes."""
+    def sign(self, statements: Sequence[bytes]) -> list[Bundle]:
+        """Return a bundle around exactly these bytes for each of the statements, in their order."""
 
     def verifier(self) -> Verifier:
         """Return the verifier that accepts this signer's bundles and no others."""
@@ -79,8 +112,8 @@ class Verifier(Protocol):
     def identity(self) -> str:
         """Return whom it accepts, for messages: what was enforced is always printed."""
 
-    def verify(self, bundle: Bundle) -> bytes:
-        """Return the statement's bytes, or raise `SignatureError` unless the pinned identity signed them."""
+    def verify(self, bundle: Bundle) -> Certificate | None:
+        """Return whose certificate signed, None for a key; `SignatureError` unless it is the pinned identity's."""
 
 
 def pae(payload_type: str, payload: bytes) -> bytes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
@@ -68,8 +69,11 @@ class KeySigner:
         """Return the verifier that accepts this key alone."""
         return KeyVerifier(self._key.public_key())
 
-    def sign(self, statement: bytes) -> Bundle:
-        """Return a bundle around exactly these bytes."""
+    def sign(self, statements: Sequence[bytes]) -> list[Bundle]:
+        """Return a bundle around exactly these bytes for each of the statements, in their order."""
+        return [self._sign(statement) for statement in statements]
+
+    def _sign(self, statement: bytes) -> Bundle:
         hint = self.verifier().hint(oms=Statement.parse(statement).predicate_type == OMS)
         signature = self._key.sign(pae(IN_TOTO, statement), _SHA256)
         document = {
@@ -120,8 +124,8 @@ class KeyVerifier:
         """Return ``key sha256:…``, the fingerprint of the DER public key."""
         return f"key sha256:{hashlib.sha256(self._der()).hexdigest()}"
 
-    def verify(self, bundle: Bundle) -> bytes:
-        """Return the payload, or raise `SignatureError` unless this key signed it as an in-toto statement."""
+    def verify(self, bundle: Bundle) -> None:
+        """Raise `SignatureError` unless this key signed the bundle, and an in-toto statement in it."""
         if bundle.payload_type != IN_TOTO:
             raise SignatureError("the bundle's payload is no in-toto statement")
         if "publicKey" not in bundle.material:
@@ -130,7 +134,6 @@ class KeyVerifier:
             self._key.verify(bundle.signature, bundle.signed_bytes(), _SHA256)
         except InvalidSignature:
             raise SignatureError("the bundle was signed by another key, or changed after it was signed") from None
-        return bundle.payload
 
     def hint(self, *, oms: bool) -> str:
         """Return the hint that names this key in a bundle, in OMS's spelling or in cosign's."""

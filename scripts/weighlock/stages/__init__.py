@@ -1,22 +1,19 @@
 """What every stage is: frozen `Inputs`, frozen `Outputs`, and `run(inputs, context)` that returns data.
 
-A stage never prints and never exits. An input's field is at once a flag (``--fail-on``), an action's input
-(``with: fail-on:``) and a variable (``INPUT_FAIL_ON``); a field of `Outputs` made by `output` is an action's output.
+A stage never prints and never exits. Its inputs and outputs are declared as `weighlock.inputs` says.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
+from weighlock.inputs import PASSWORD_VARIABLE
 from weighlock.jsonio import Json
 from weighlock.predicates import Build
 from weighlock.store.progress import Display
-
-PASSWORD_VARIABLE = "WEIGHLOCK_KEY_PASSWORD"  # noqa: S105 - the name, not the password
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +63,3 @@ class Outcome(Protocol):
 
     def problems(self) -> Sequence[Problem]:
         """Return what has to be mended, worst first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """How an input looks from outside."""
-
-    help: str
-    positional: bool
-    metavar: str
-
-
-def option(help: str, *, default: Any = dataclasses.MISSING, positional: bool = False, metavar: str = "") -> Any:  # noqa: A002 - the word that argparse uses
-    """Declare a field of `Inputs`; without a default it is required."""
-    return dataclasses.field(default=default, metadata={"option": Option(help, positional, metavar)})
-
-
-def output(help: str, *, default: Any = dataclasses.MISSING) -> Any:  # noqa: A002 - as in `option`
-    """Declare a field of `Outputs` that is an action's output; other fields stay inside."""
-    return dataclasses.field(default=default, metadata={"output": help})

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from weighlock import clock, evidence, gate, jsonio
 from weighlock.errors import InputError, MalformedError
+from weighlock.inputs import SignerInputs, option
 from weighlock.intoto import Statement, Subject
-from weighlock.signing.identity import signer
-from weighlock.stages import Context, option
+from weighlock.stages import Context
 from weighlock.stages.sign import Outputs, outputs
 from weighlock.store.targets import Target, find, open_store
 from weighlock.text import printable
@@ -23,19 +23,18 @@ _LIMIT = 7_000_000  # bytes of a predicate; in a bundle it grows by a third, and
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(SignerInputs):
     """What `attest` is told."""
 
     target: str = option("the artifact: oci:DIR@DIGEST or HOST/REPO@DIGEST", positional=True)
     predicate_type: str = option("URI of the predicate's type", metavar="URI")
     predicate: Path = option("JSON file with the predicate", metavar="FILE")
-    key: Path | None = option("private key (PEM); its password in WEIGHLOCK_KEY_PASSWORD", default=None, metavar="FILE")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Sign the predicate and attach it, unless the same one is there already."""
-    signing = signer(inputs.key, context.password)
+    signing = inputs.signer(context.environ)
     if ":" not in inputs.predicate_type:
         raise InputError(f"the predicate type '{printable(inputs.predicate_type)}' is no URI")
     predicate = _read(inputs.predicate)

@@ -13,8 +13,9 @@ from pathlib import Path
 from weighlock import predicates
 from weighlock.auditing import AuditResult, Origin, Service, wording
 from weighlock.auditing.audit import Tools, audit_requirements
+from weighlock.inputs import option, output
 from weighlock.jsonio import Json
-from weighlock.stages import Context, Problem, option, output
+from weighlock.stages import Context, Problem
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from weighlock.errors import MalformedError, NotFoundError, RefusedError
+from weighlock.inputs import VerifierInputs, option, output
 from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Digest, Manifest
-from weighlock.signing.identity import verifier
-from weighlock.stages import Context, Problem, option, output
+from weighlock.signing import Verifier
+from weighlock.stages import Context, Problem
 from weighlock.stages.verify import verify
 from weighlock.store import Opener, Readable, Store
 from weighlock.store.planning import plan
@@ -27,12 +27,11 @@ _DEPTH = 3  # a referrer of a referrer of a referrer; deeper is nobody's evidenc
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(VerifierInputs):
     """What `copy` is told."""
 
     source: str = option("the artifact: oci:DIR[:TAG|@DIGEST] or HOST/REPO[:TAG|@DIGEST]", positional=True)
     to: str = option("where to copy it: oci:DIR[:TAG] or HOST/REPO[:TAG]", positional=True, metavar="TARGET")
-    key: Path | None = option("public key (PEM): verify before a byte is copied", default=None, metavar="FILE")
     plain_http: bool = option("talk to the registries without TLS (loopback needs no flag)", default=False)
 
 
@@ -94,8 +93,8 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     source = open_store(target, plain_http=inputs.plain_http)
     store = open_store(place, plain_http=inputs.plain_http)
     subject = find(source, target)
-    if inputs.key is not None:
-        _refuse_unless_verified(source, subject, inputs.key)
+    if inputs.pin():
+        _refuse_unless_verified(source, subject, inputs.verifier())
     store.probe()
     skipped: list[str] = []
     node = _read(source, subject.digest, _DEPTH, skipped)
@@ -119,8 +118,8 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     )
 
 
-def _refuse_unless_verified(source: Store, subject: Descriptor, key: Path) -> None:
-    verification = verify(source, subject, verifier(key))
+def _refuse_unless_verified(source: Store, subject: Descriptor, pinned: Verifier) -> None:
+    verification = verify(source, subject, pinned)
     for item in verification.checks:
         if not item.ok:
             raise RefusedError(

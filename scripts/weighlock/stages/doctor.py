@@ -9,8 +9,9 @@ import sys
 from dataclasses import dataclass
 
 from weighlock import __version__
+from weighlock.inputs import PASSWORD_VARIABLE, output
 from weighlock.jsonio import Json
-from weighlock.stages import PASSWORD_VARIABLE, Context, Problem, output
+from weighlock.stages import Context, Problem
 
 _NEEDS = {
     "scan": ("modelscan", "h5py"),

@@ -3,35 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from weighlock import evidence
 from weighlock.errors import NotFoundError, RefusedError
 from weighlock.evidence import PREDICATE_TYPE
 from weighlock.formats.modelpack import FILEPATH
+from weighlock.inputs import VerifierInputs, option, output
 from weighlock.jsonio import Json
 from weighlock.oci import CREATED, TITLE, Descriptor, Manifest
 from weighlock.predicates import LABELS
 from weighlock.signing import Verifier
-from weighlock.signing.identity import verifier
-from weighlock.stages import Context, Problem, option, output
+from weighlock.stages import Context, Problem
 from weighlock.store import Store
 from weighlock.store.targets import Target, find, open_store
 from weighlock.text import counted, printable, size
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(VerifierInputs):
     """What `inspect` is told."""
 
     target: str = option("the artifact: oci:DIR[:TAG|@DIGEST] or HOST/REPO[:TAG|@DIGEST]", positional=True)
-    key: Path | None = option("public key (PEM): say which evidence it signed", default=None, metavar="FILE")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Referrer:
-    """Something that hangs on the digest; `signed` is None where no key was given."""
+    """Something that hangs on the digest; `signed` is None where nobody was pinned."""
 
     descriptor: Descriptor
     predicate_type: str | None
@@ -51,7 +49,11 @@ class Referrer:
 
     def line(self) -> str:
         """Return the referrer on one line."""
-        mark = {None: "", True: "  signed by the key", False: f"  NOT signed by the key: {self.reason}"}[self.signed]
+        mark = {
+            None: "",
+            True: "  signed by the pinned identity",
+            False: f"  NOT signed by the pinned identity: {self.reason}",
+        }[self.signed]
         kind = self.predicate_type or self.descriptor.artifact_type or "unknown"
         return f"{LABELS.get(kind, printable(kind))}  {self.descriptor.digest}{mark}"
 
@@ -99,7 +101,7 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context) -> Outputs:  # noqa: ARG001 - every stage takes the two
     """Read the manifest and list its referrers."""
-    pinned = verifier(inputs.key) if inputs.key else None
+    pinned = inputs.verifier() if inputs.pin() else None
     target = Target.parse(inputs.target)
     store = open_store(target, plain_http=inputs.plain_http)
     subject = find(store, target)

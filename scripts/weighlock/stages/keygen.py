@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from weighlock.inputs import PASSWORD_VARIABLE, option, output
 from weighlock.jsonio import Json
-from weighlock.stages import PASSWORD_VARIABLE, Context, Problem, option, output
+from weighlock.stages import Context, Problem
 from weighlock.text import printable
 
 

@@ -14,10 +14,11 @@ from pathlib import Path
 from weighlock.errors import InputError
 from weighlock.formats import Format, Package
 from weighlock.formats.modelpack import ModelPack
+from weighlock.inputs import option, output
 from weighlock.jsonio import Json
 from weighlock.model import Entry, Model, ModelFile, walk, weigh
 from weighlock.oci import Descriptor, Digest
-from weighlock.stages import Context, Problem, option, output
+from weighlock.stages import Context, Problem
 from weighlock.store import Opener, Store, limits
 from weighlock.store.parallel import Job, Meter, Streams, run_all
 from weighlock.store.planning import Plan, plan

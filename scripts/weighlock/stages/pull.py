@@ -17,10 +17,10 @@ from weighlock import oms
 from weighlock.errors import InputError, UnfinishedError
 from weighlock.evidence import Collected
 from weighlock.formats.modelpack import executable
+from weighlock.inputs import VerifierInputs, option, output
 from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Digest
-from weighlock.signing.identity import verifier
-from weighlock.stages import Context, Problem, option, output
+from weighlock.stages import Context, Problem
 from weighlock.stages import verify as verifying
 from weighlock.stages.package import weigh_model
 from weighlock.store import Store
@@ -30,12 +30,11 @@ from weighlock.text import counted, printable, size
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(VerifierInputs):
     """What `pull` is told."""
 
     target: str = option("the artifact: oci:DIR[:TAG|@DIGEST] or HOST/REPO[:TAG|@DIGEST]", positional=True)
     directory: Path = option("folder to write the model to; new, empty, or with the same files", positional=True)
-    key: Path | None = option("public key (PEM) of the one who released the model", default=None, metavar="FILE")
     signature: Path | None = option("also write the OMS bundle over the files here", default=None, metavar="FILE")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
@@ -75,7 +74,7 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Verify, then write."""
-    pinned = verifier(inputs.key)
+    pinned = inputs.verifier()
     target = Target.parse(inputs.target)
     store = open_store(target, plain_http=inputs.plain_http)
     verification = verifying.verify(store, find(store, target), pinned)

@@ -17,6 +17,7 @@ from weighlock.auditing import AuditResult, Service
 from weighlock.auditing.audit import audit_requirements
 from weighlock.errors import RefusedError
 from weighlock.gate import REQUIREMENTS
+from weighlock.inputs import SignerInputs, option, output
 from weighlock.intoto import Statement, Subject, resource, subjects
 from weighlock.jsonio import Json, canonical
 from weighlock.ledger import Ledger
@@ -24,8 +25,7 @@ from weighlock.model import Model
 from weighlock.oci import Descriptor, Digest
 from weighlock.scanners import Severity
 from weighlock.signing import Signer
-from weighlock.signing.identity import signer
-from weighlock.stages import Context, Problem, audit, option, output, package, scan, sign, verify
+from weighlock.stages import Context, Problem, audit, package, scan, sign, verify
 from weighlock.stages.sign import evidence_json
 from weighlock.store import Store
 from weighlock.store.planning import Plan
@@ -34,12 +34,11 @@ from weighlock.text import counted, printable
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(SignerInputs):
     """What `release` is told."""
 
     path: Path = option("the model: a folder, or one file", positional=True)
     to: str = option("where to release it: oci:DIR:TAG or HOST/REPO:TAG", metavar="TARGET")
-    key: Path | None = option("private key (PEM); its password in WEIGHLOCK_KEY_PASSWORD", default=None, metavar="FILE")
     requirements: Path | None = option(
         "requirements to audit (default: requirements.txt in the model)", default=None, metavar="FILE"
     )
@@ -136,7 +135,7 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outputs:
     """Release the model; `store` is the place that the target names, opened anew where none is given."""
-    signing = signer(inputs.key, context.password)
+    signing = inputs.signer(context.environ)
     target = Target.place_of(inputs.to)
     place = store or open_store(target, plain_http=inputs.plain_http)
     origin = package.origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)

@@ -13,6 +13,7 @@ from pathlib import Path
 from weighlock import predicates, remedies, sarif, waivers
 from weighlock.config import NAME, ScanPolicy, load
 from weighlock.errors import InputError
+from weighlock.inputs import option, output
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger, Row
 from weighlock.model import Entry, Model, walk, weigh
@@ -25,7 +26,7 @@ from weighlock.scanners.outside import Joined
 from weighlock.scanners.pickles.profiles import known
 from weighlock.scanners.sniff import Sniffer
 from weighlock.scanners.strict import Strict
-from weighlock.stages import Context, Problem, option, output
+from weighlock.stages import Context, Problem
 from weighlock.text import counted, printable
 
 SCANNERS: dict[str, Callable[[], Scanner]] = {"strict": Strict, "modelscan": ModelScan}

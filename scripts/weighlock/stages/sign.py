@@ -7,26 +7,24 @@ identity: attest the scan result first.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from weighlock import clock, evidence, gate, oms
 from weighlock.errors import RefusedError
 from weighlock.formats.modelpack import ModelPack
+from weighlock.inputs import SignerInputs, option, output
 from weighlock.intoto import Statement, Subject
 from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Digest, Manifest
 from weighlock.predicates import SIGNATURE
-from weighlock.signing.identity import signer
-from weighlock.stages import Context, Problem, option, output
+from weighlock.stages import Context, Problem
 from weighlock.store.targets import Target, find, open_store
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(SignerInputs):
     """What `sign` is told."""
 
     target: str = option("the artifact: oci:DIR@DIGEST or HOST/REPO@DIGEST", positional=True)
-    key: Path | None = option("private key (PEM); its password in WEIGHLOCK_KEY_PASSWORD", default=None, metavar="FILE")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
 
@@ -57,7 +55,7 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Sign the manifest and its files, unless that was done before."""
-    signing = signer(inputs.key, context.password)
+    signing = inputs.signer(context.environ)
     target = Target.parse(inputs.target)
     store = open_store(target, plain_http=inputs.plain_http)
     subject = find(store, target)
@@ -68,9 +66,7 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     try:
         gate.require_green(case)
     except RefusedError as error:
-        raise RefusedError(
-            f"not signed: {error.what}", remedy="Attest a passed scan with the same key first."
-        ) from None
+        raise RefusedError(f"not signed: {error.what}", remedy="Attest a passed scan in the same name first.") from None
     wanted = evidence.missing(statements(target.name, subject, digests), present)
     attached = evidence.attach(store, subject, wanted, signing, created=clock.now())
     return outputs(f"{store.name}@{subject.digest}", subject, wanted, attached)

@@ -7,29 +7,27 @@ somebody we know signed the evidence, and the evidence says yes about exactly th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from weighlock import evidence, gate
 from weighlock.errors import IntegrityError, NotFoundError, RefusedError
 from weighlock.evidence import Collected
 from weighlock.formats.modelpack import ModelPack
 from weighlock.gate import Case, Check, check
+from weighlock.inputs import VerifierInputs, option, output
 from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Manifest
 from weighlock.signing import Verifier
-from weighlock.signing.identity import verifier
-from weighlock.stages import Context, Problem, option, output
+from weighlock.stages import Context, Problem
 from weighlock.store import Store
 from weighlock.store.targets import Target, find, open_store
 from weighlock.text import counted, printable
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(VerifierInputs):
     """What `verify` is told."""
 
     target: str = option("the artifact: oci:DIR[:TAG|@DIGEST] or HOST/REPO[:TAG|@DIGEST]", positional=True)
-    key: Path | None = option("public key (PEM) of the one who released the model", default=None, metavar="FILE")
     tag: str = option("set this tag on the digest when the verdict is pass", default="")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
@@ -88,7 +86,7 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Verify the artifact that the target names now; set the tag if asked to and if the verdict is pass."""
-    pinned = verifier(inputs.key)
+    pinned = inputs.verifier()
     target = Target.parse(inputs.target)
     tag = target.with_tag(inputs.tag).tag if inputs.tag else None
     store = open_store(target, plain_http=inputs.plain_http)

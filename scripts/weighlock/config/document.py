@@ -1,90 +1,48 @@
-"""``weighlock.yml``: what a repository decides about its models, checked against its schema, errors with file and line.
+"""``weighlock.yml`` as a document: YAML's safe subset, checked against the schema, with the line of everything in it.
 
-Everything has a default, so a repository without the file works. The file may come with a pull request, so it is read
-with YAML's safe subset only: no tags, no aliases, no key twice.
+The file may come with a pull request, so there are no tags, no aliases, and no key twice.
 """
 
 from __future__ import annotations
 
-import datetime as dt
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 from weighlock.errors import InputError
 from weighlock.jsonio import Json
-from weighlock.oci import Digest
-from weighlock.scanners import Severity
 from weighlock.text import printable
 
-NAME = "weighlock.yml"
-_LIMIT = 1024 * 1024  # bytes; a larger file is a mistake or an attack
 _DEPTH = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Waiver:
-    """A finding that `owner` answers for: this `rule` in the file with this `digest`, up to and including `expires`."""
-
-    rule: str
-    digest: Digest
-    reason: str
-    owner: str
-    expires: dt.date
-    line: int
-    """Where it stands in the file."""
-
-    def to_json(self) -> Json:
-        """Return what the ledger keeps of it."""
-        return {"rule": self.rule, "reason": self.reason, "owner": self.owner, "expires": self.expires.isoformat()}
-
-
-@dataclass(frozen=True, slots=True)
-class ScanPolicy:
-    """What a scan lets pass."""
-
-    fail_on: Severity = Severity.LOW
-    review_passes: bool = False
-    profiles: tuple[str, ...] | None = None
-    """Names of the allow-lists for pickles; None for the default ones."""
-    globals: tuple[str, ...] = ()
-    waivers: tuple[Waiver, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Config:
-    """The whole file."""
-
-    scan: ScanPolicy = field(default_factory=ScanPolicy)
-
-
-def load(path: Path) -> Config:
-    """Read the file; what is wrong with it is an `InputError` that starts with ``weighlock.yml:LINE:``."""
-    try:
-        with path.open("rb") as stream:
-            raw = stream.read(_LIMIT + 1)
-    except OSError as error:
-        raise InputError(f"{printable(str(path))} cannot be read: {error.strerror}") from None
-    if len(raw) > _LIMIT:
-        raise InputError(f"{printable(str(path))} is larger than {_LIMIT} bytes")
-    return parse(raw, path.name)
-
-
-def parse(raw: bytes, name: str = NAME) -> Config:
-    """Read the file's bytes; `name` stands in errors."""
-    document, lines = _document(raw, name)
-    _check(document, lines, name)
-    return Config(_scan(document.get("scan") or {}, lines, name))
-
 
 Lines = dict[tuple[str | int, ...], int]
 
 
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A file that keeps its schema: its `content`, and the line of each part by its path."""
+
+    content: Json
+    lines: Lines
+    name: str
+    """The file's name, for errors."""
+
+    def wrong(self, at: tuple[str | int, ...], what: str, remedy: str = "") -> InputError:
+        """Return the error that starts with ``weighlock.yml:LINE:``, with the line of the part at this path."""
+        return _wrong(self.name, self.lines.get(at, 1), what, remedy)
+
+
+def read(raw: bytes, name: str) -> Document:
+    """Read the file's bytes; what is wrong with them is an `InputError` with the line."""
+    content, lines = _document(raw, name)
+    _check(content, lines, name)
+    return Document(content, lines, name)
+
+
 def _document(raw: bytes, name: str) -> tuple[Json, Lines]:
-    """Return the document as JSON, and the line of everything in it by its path."""
+    """Return the content as JSON, and the line of everything in it by its path."""
     import yaml  # noqa: PLC0415 - the library comes with the stages that read the file
 
     try:
@@ -153,29 +111,6 @@ def _check(document: Json, lines: Lines, name: str) -> None:
         where = ".".join(str(part) for part in at) or "the file"
         hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
         raise _wrong(name, lines.get(at, 1), f"{where}: {error.message}", hint)
-
-
-def _scan(document: Json, lines: Lines, name: str) -> ScanPolicy:
-    waivers: dict[tuple[str, str], Waiver] = {}
-    for position, item in enumerate(document.get("waivers") or []):
-        line = lines["scan", "waivers", position]
-        key = (item["rule"], item["sha256"])
-        if key in waivers:
-            raise _wrong(name, line, f"the waiver of line {waivers[key].line} stands here again", "Remove one.")
-        try:
-            expires = dt.date.fromisoformat(item["expires"])
-        except ValueError:
-            raise _wrong(name, line, f"'{item['expires']}' is not a day", "Write it as YYYY-MM-DD.") from None
-        digest = Digest(item["sha256"])
-        waivers[key] = Waiver(item["rule"], digest, item["reason"], item["owner"], expires, line)
-    profiles = document.get("profiles")
-    return ScanPolicy(
-        Severity[document.get("fail-on", "low").upper()],
-        document.get("review") == "pass",
-        None if profiles is None else tuple(profiles),
-        tuple(document.get("globals") or ()),
-        tuple(waivers.values()),
-    )
 
 
 def _wrong(name: str, line: int, what: str, remedy: str = "") -> InputError:
