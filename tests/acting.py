@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,9 @@ from tools import require
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / ".cache" / "environments"
+STUBS = ROOT / "tests" / "stubs"
 OURS = "weighlock/weighlock"
+SELF = f"{OURS}@act-self"
 SERVED_BY_ACT = "actions/checkout@"
 
 
@@ -41,7 +44,9 @@ class Run:
     """What came of a workflow."""
 
     jobs: dict[str, str] = field(default_factory=dict)
-    """Job id to success or failure."""
+    """Job id to success or failure; of the jobs that a matrix makes of one, failure where one failed."""
+    names: dict[str, str] = field(default_factory=dict)
+    """The same by the names that people see; the jobs of a matrix are numbered."""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     """Step id to its outputs."""
     annotations: list[Annotation] = field(default_factory=list)
@@ -74,7 +79,10 @@ def network() -> Iterator[list[str]]:
 
 
 def snapshot(folder: Path) -> Path:
-    """Copy the repository as GitHub would deliver it to a runner: what git knows or would add."""
+    """Copy the repository as GitHub would deliver it to a runner: what git knows or would add.
+
+    ``uses: $/X``, which act does not know, becomes what the runner makes of it: this repository at this commit.
+    """
     names = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
@@ -86,6 +94,9 @@ def snapshot(folder: Path) -> Path:
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
+    for path in (folder / ".github/workflows").glob("*.yml"):
+        text = path.read_text()
+        path.write_text(re.sub(r"(?m)^(\s*(?:- )?uses:\s+)\$/(\S+)", rf"\1{OURS}/\2@act-self", text))
     return folder
 
 
@@ -118,46 +129,85 @@ class Act:
     scratch: Path
     inside: Sequence[str] = ()
 
+    @property
+    def artifacts(self) -> Path:
+        """Return where the stubs keep artifacts of the last run."""
+        return self.scratch / "artifacts"
+
     def push(self, consumer: Path, ref: str, *, variables: Mapping[str, str], secrets: Mapping[str, str]) -> Run:
         """Run the consumer's workflows for a push of `ref`."""
+        return self.event(consumer, "push", {"ref": ref}, variables=variables, secrets=secrets)
+
+    def event(
+        self,
+        consumer: Path,
+        name: str,
+        payload: Mapping[str, Any],
+        *,
+        variables: Mapping[str, str] | None = None,
+        secrets: Mapping[str, str] | None = None,
+        path: str | None = None,
+    ) -> Run:
+        """Run the consumer's workflows for an event; `path` is the PATH of the runner."""
         require("act", "git")
+        shutil.rmtree(self.artifacts, ignore_errors=True)
         event = self.scratch / "event.json"
-        event.write_text(json.dumps({"ref": ref}))
+        event.write_text(json.dumps(payload))
         binaries = self.scratch / "bin"
+        usual = os.pathsep.join([str(Path(sys.executable).parent), "/usr/sbin:/usr/bin:/sbin:/bin"])
         environ = {
-            "PATH": os.pathsep.join([str(binaries), str(Path(sys.executable).parent), "/usr/sbin:/usr/bin:/sbin:/bin"]),
+            "PATH": os.pathsep.join([str(binaries), usual if path is None else path]),
             "HOME": str(self.scratch / "home"),
             "XDG_CACHE_HOME": str(self.scratch / "cache"),
             "ACT_DISABLE_VERSION_CHECK": "1",
-            **secrets,
+            **(secrets or {}),
         }
         Path(environ["HOME"]).mkdir(exist_ok=True)
         _stub_docker(binaries)
         command = [
             *self.inside,
-            *("act", "push", "--json", "--no-cache-server", "--rm", "-e", str(event)),
+            *(str(shutil.which("act")), name, "--json", "--no-cache-server", "--rm", "-e", str(event)),
             *("-P", "ubuntu-24.04=-self-hosted", "--env", f"WEIGHLOCK_ENV_DIR={ENVIRONMENTS}"),
-            *(word for ref in sorted(_refs(consumer)) for word in ("--local-repository", f"{ref}={self.tree}")),
-            *(word for name, value in variables.items() for word in ("--var", f"{name}={value}")),
-            *(word for name in secrets for word in ("-s", name)),
+            *("--env", f"STUB_ARTIFACTS_DIR={self.artifacts}"),
+            *(
+                word
+                for pair in sorted(self._places(consumer).items())
+                for word in ("--local-repository", "=".join(pair))
+            ),
+            *(word for pair in (variables or {}).items() for word in ("--var", "=".join(pair))),
+            *(word for name in secrets or {} for word in ("-s", name)),
         ]
         done = subprocess.run(
             command, cwd=consumer, env=environ, text=True, capture_output=True, check=False, timeout=300
         )
         return _parsed(done.stdout, done.stderr)
 
+    def _places(self, consumer: Path) -> dict[str, str]:
+        """Return where each repository that is used lies here; what lies nowhere would have to be fetched."""
+        places = {}
+        for used in {*_uses(consumer), *_uses(self.tree, only="workflow_call")}:
+            name, _, ref = used.partition("@")
+            owner, repository, *rest = name.split("/")
+            if f"{owner}/{repository}" == OURS:
+                places[f"{OURS}@{ref}"] = str(self.tree)
+            elif not used.startswith(SERVED_BY_ACT):
+                stub = STUBS / (rest[-1] if rest else repository)
+                assert stub.is_dir(), f"{used} is not here"
+                # act looks for an action in the folder of that name in its repository
+                places[f"{owner}/{repository}@{ref}"] = str(stub.parent if rest else stub)
+        return places
 
-def _refs(consumer: Path) -> set[str]:
-    """Return the refs of our repository that the consumer uses; anything else would have to be fetched."""
-    refs = set()
-    for path in (consumer / ".github/workflows").glob("*.yml"):
-        jobs = yaml.safe_load(path.read_text())["jobs"].values()
-        for used in [step["uses"] for job in jobs for step in job["steps"] if "uses" in step]:
-            if used.startswith(OURS):
-                refs.add(f"{OURS}@{used.partition('@')[2]}")
-            else:
-                assert used.startswith(SERVED_BY_ACT), f"{used} is not here"
-    return refs
+
+def _uses(top: Path, *, only: str = "") -> set[str]:
+    """Return all that the workflows of a repository use, of those that one event starts."""
+    found = set()
+    for path in (top / ".github/workflows").glob("*.yml"):
+        workflow = yaml.load(path.read_text(), yaml.BaseLoader)
+        if only and only not in workflow["on"]:
+            continue
+        for job in workflow["jobs"].values():
+            found |= {part["uses"] for part in (job, *job.get("steps", [])) if "uses" in part}
+    return found
 
 
 def _stub_docker(folder: Path) -> None:
@@ -181,7 +231,9 @@ def _parsed(stdout: str, stderr: str) -> Run:
 
 def _take(run: Run, event: dict[str, Any]) -> None:
     if "jobResult" in event:
-        run.jobs[event["jobID"]] = event["jobResult"]
+        job, result = event["jobID"], event["jobResult"]
+        run.jobs[job] = result if run.jobs.get(job, "success") == "success" else "failure"
+        run.names[event["job"].partition("/")[2]] = result
     properties = event.get("kvPairs") or {}
     match event.get("command"):
         case "set-output" if len(event["stepID"]) == 1:
