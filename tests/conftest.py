@@ -1,4 +1,4 @@
-"""What tests of every area share: registries, and names in them that no other test uses."""
+"""What tests of every area share: registries, with names in them that no other test uses, and a Sigstore."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 
 import fake_registry as fakes
 import servers
+from local_sigstore import LocalSigstore, serving
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -43,3 +44,17 @@ def fake_registry() -> Iterator[fakes.FakeRegistry]:
     """Yield a registry in this process that has the referrers API and takes faults."""
     with fakes.fake_registry() as fake:
         yield fake
+
+
+@pytest.fixture(scope="session")
+def sigstore() -> Iterator[LocalSigstore]:
+    """Yield a Sigstore in this process, one for each test process; leave it as it is."""
+    with serving(LocalSigstore()) as local:
+        yield local
+
+
+@pytest.fixture
+def sigstore_that() -> Iterator[LocalSigstore]:
+    """Yield a Sigstore for one test, which may break it."""
+    with serving(LocalSigstore()) as local:
+        yield local

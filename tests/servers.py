@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import re
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import tools
 from certificates import Certificate
@@ -61,6 +62,24 @@ def docker_registry(folder: Path, inside: Sequence[str] = (), tls: Certificate |
     finally:
         process.terminate()
         process.wait(timeout=10)
+
+
+@contextmanager
+def local_sigstore(folder: Path, *words: str, inside: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+    """Run ``python -m local_sigstore`` and yield what it says about itself; `inside` as above."""
+    process = subprocess.Popen(
+        [*inside, sys.executable, "-m", "local_sigstore", str(folder), *words],
+        cwd=Path(__file__).parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509 - as above
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        yield json.loads(process.stdout.readline())
+        process.stdin.close()
 
 
 def _address(log: IO[str]) -> str:
