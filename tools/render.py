@@ -40,8 +40,9 @@ FORMATS = """\
 <!-- Made by `make docs` from the docstrings of the rules: change it there. -->
 
 What the scan understands, and what a `safe` means for each format. A file is recognised by its content, never by its
-name. Containers (zip, tar, gzip, bzip2, xz, zlib) are unpacked, and each member is judged like a file. What is recognised
-and has no rule here (7z, rar, zstd, lz4, native programs and everything unknown) is never `safe`.
+name. Containers (zip, tar, 7z, gzip, bzip2, xz, lzma, zlib, lz4, zstd) are unpacked, and each member is judged like a file.
+What is recognised and has no rule here (rar, native programs and everything unknown) is never `safe`; neither is a member
+that is encrypted, or packed by a method that is not understood (PPMd and BCJ2 in 7z, anything but deflate in zip).
 """
 
 

@@ -58,6 +58,9 @@ WORDS = (
         b"\x1f\x8b\x08",
         b"BZh9",
         b"\xfd7zXZ\0",
+        b"7z\xbc\xaf\x27\x1c",
+        b"\x28\xb5\x2f\xfd",
+        b"\x04\x22\x4d\x18",
         b"\x93NUMPY",
     ),
     *(

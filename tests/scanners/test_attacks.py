@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import hostile
+from corpus.hostile.packing import PACKED, Seven, seven
 from hostile import CALL, PLAIN, field, named, onnx, payload, safetensors, torch_members, torchscript, weight, zipped
 from scanning import scanned
 
@@ -157,8 +158,37 @@ ARCHIVES = [
     attack("bomb", lambda: zipped({"zeros": bytes(90_000_000)}, method=zipfile.ZIP_DEFLATED), UNSCANNED, "bomb"),
     attack("gzip bomb", lambda: gzip.compress(bytes(90_000_000)), UNSCANNED, "bomb"),
     attack("lzma zip", zipped({"x": PLAIN}, method=zipfile.ZIP_LZMA), UNSCANNED, "method 14"),
-    attack("seven.pt", b"7z\xbc\xaf\x27\x1c" + bytes(64), UNSCANNED, "7z"),
-    attack("zstd.bin", b"\x28\xb5\x2f\xfd" + bytes(64), UNSCANNED, "zstd"),
+    attack("seven.pt", b"7z\xbc\xaf\x27\x1c" + bytes(64), UNSCANNED, "first bytes does not fit"),
+    attack("zstd.bin", b"\x28\xb5\x2f\xfd" + bytes(64), UNSCANNED, "zstd data is"),
+    *(attack(f"model.{name}", PACKED[name](payload()), UNSAFE, "posix.system") for name in ("lz4", "zst")),
+    *(attack(f"{name} tail", PACKED[name](b"text") + payload(), UNSCANNED, "bytes follow") for name in ("lz4", "zst")),
+    *(attack(f"{name} cut", PACKED[name](PLAIN)[:-2], UNSCANNED, "data is cut short") for name in ("lz4", "zst")),
+]
+
+SEVENS = [
+    *(
+        attack(f"{method}.7z", seven("x", payload(), method), UNSAFE, "(in x)")
+        for method in ("copy", "lzma2", "bzip2", "deflate", "zstd")
+    ),
+    attack("second file", Seven([("a", PLAIN), ("b", payload())], "lzma2").build(), UNSAFE, "(in b)"),
+    attack("packed header", Seven([("a", payload())], packed_header=True).build(), UNSAFE, "posix.system"),
+    attack("broken end.7z", Seven([("a", PLAIN)], "lzma2", broken=True).build(), UNSCANNED, "packed 7z data"),
+    attack("ppmd", seven("x", payload(), "ppmd"), UNSCANNED, "method that is not understood (030401)"),
+    attack("encrypted", seven("x", payload(), "aes"), UNSCANNED, "method that is not understood (06f10701)"),
+    attack("tail", seven("x", PLAIN) + payload(), UNSCANNED, "does not end with its header"),
+    attack("between", Seven([("x", PLAIN)], before=payload()).build(), UNSCANNED, "belong to no packed stream"),
+    attack(
+        "between, packed header",
+        Seven([("x", PLAIN)], before=payload(), packed_header=True).build(),
+        UNSCANNED,
+        "belong to no packed stream",
+    ),
+    attack("more announced", Seven([("x", PLAIN)], "lzma2", more=9).build(), UNSCANNED, "before the announced size"),
+    attack("less announced", Seven([("x", PLAIN)], "lzma2", more=-9).build(), UNSCANNED, "packed 7z data"),
+    attack("twice", Seven([("x", PLAIN), ("X", PLAIN)]).build(), UNSCANNED, "more than once"),
+    attack("checksum", hostile.patched(seven("x", PLAIN), b"honest", b"honets"), UNSCANNED, "checksum does not fit"),
+    attack("climbs", seven("../x", b"text"), UNSAFE, "lands outside"),
+    attack("bomb.7z", lambda: seven("x", bytes(90_000_000), "deflate"), UNSCANNED, "bomb"),
 ]
 
 TORCH = [
@@ -320,7 +350,7 @@ OTHERS = [
     attack("model.rds", b"A\n3\n262401\n197888\n", UNSCANNED, "cut short"),
 ]
 
-ATTACKS = PICKLES + ARCHIVES + TORCH + TENSORS + GRAPHS + TEXTS + OTHERS
+ATTACKS = PICKLES + ARCHIVES + SEVENS + TORCH + TENSORS + GRAPHS + TEXTS + OTHERS
 
 
 @pytest.mark.parametrize("case", ATTACKS, ids=str)

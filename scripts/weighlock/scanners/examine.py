@@ -13,13 +13,14 @@ from weighlock.errors import UnfinishedError
 from weighlock.scanners import Blob, Report, Scanner, Severity, Status, Verdict, strict, verdict
 from weighlock.scanners.containers import DEPTH, Budget, Unpacker
 from weighlock.scanners.containers.compressed import compressed
+from weighlock.scanners.containers.sevens import seven
 from weighlock.scanners.containers.tars import tar
 from weighlock.scanners.containers.zips import zipped
 from weighlock.scanners.reading import UnclearError
 from weighlock.scanners.sniff import COMPRESSED
 from weighlock.scanners.strict.notes import Notes
 
-UNPACKERS: Mapping[str, Unpacker] = {"zip": zipped, "tar": tar, **dict.fromkeys(COMPRESSED, compressed)}
+UNPACKERS: Mapping[str, Unpacker] = {"zip": zipped, "tar": tar, "7z": seven, **dict.fromkeys(COMPRESSED, compressed)}
 _REASONS = 5  # of one engine in one file; a broken archive repeats itself
 
 

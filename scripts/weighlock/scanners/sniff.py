@@ -68,8 +68,8 @@ _R_TEXT = re.compile(rb"A\n[23]\n\d{5,7}\n")
 CONTROL = bytes(set(range(0x20)) - set(b"\t\n\v\f\r\x1b"))
 """Bytes that no text has, and that every protobuf model has: its tags, which could be valid UTF-8 otherwise."""
 
-COMPRESSED = frozenset({"gzip", "bzip2", "xz", "lzma", "zlib"})
-CONTAINERS = frozenset({"zip", "tar"}) | COMPRESSED
+COMPRESSED = frozenset({"gzip", "bzip2", "xz", "lzma", "zlib", "lz4", "zstd"})
+CONTAINERS = frozenset({"zip", "tar", "7z"}) | COMPRESSED
 PICKLES = frozenset({"pickle", "torch pickle", "torchscript pickle"})
 NATIVE = frozenset({"elf", "mach-o", "pe"})
 

@@ -9,7 +9,8 @@ import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 
 def lz4(data: bytes) -> bytes:
@@ -35,15 +36,80 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 """Ending to compression."""
 
 
-def seven(name: str, data: bytes) -> bytes:
-    """Return a 7z archive that holds one file, stored (7zFormat.txt)."""
-    checksum = struct.pack("<L", zlib.crc32(data))
-    streams = b"\4" + b"\6\0\1\x09" + _number(len(data)) + b"\0"
-    streams += b"\7\x0b\1\0\1\1\0\x0c" + _number(len(data)) + b"\0" + b"\x08\x0a\1" + checksum + b"\0\0"
-    names = b"\0" + name.encode("utf-16-le") + b"\0\0"
-    header = b"\1" + streams + b"\5\1\x11" + _number(len(names)) + names + b"\0\0"
-    start = struct.pack("<QQL", len(data), len(header), zlib.crc32(header))
-    return b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<L", zlib.crc32(start)) + start + data + header
+def _deflated(data: bytes) -> bytes:
+    engine = zlib.compressobj(wbits=-15)
+    return engine.compress(data) + engine.flush()
+
+
+def _lzma2(data: bytes) -> bytes:
+    return lzma.compress(data, lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}])
+
+
+METHODS: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
+    "copy": (b"\1\0", bytes),
+    "lzma2": (b"\x21\x21\1\x10", _lzma2),
+    "bzip2": (b"\3\4\2\2", bz2.compress),
+    "deflate": (b"\3\4\1\x08", _deflated),
+    "zstd": (b"\4\4\xf7\x11\1", zstd),
+    "ppmd": (b"\x23\3\4\1\5\6\0\0\0\1", bytes),
+    "aes": (b"\x24\6\xf1\7\1\1\0", bytes),
+}
+"""Method to the words that a 7z folder has for it, and what packs by it; the last two are not what they say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seven:
+    """A 7z archive of one folder, byte by byte (7zFormat.txt); what it announces may be put wrong."""
+
+    files: Sequence[tuple[str, bytes]]
+    method: str = "copy"
+    packed_header: bool = False
+    before: bytes = b""
+    """Bytes between the packed stream and the header."""
+    checksums: bool = True
+    attributes: int | None = None
+    more: int = 0
+    """Bytes that the folder announces beyond what it has."""
+    broken: bool = False
+    """Whether the packed bytes end in nonsense."""
+
+    def build(self) -> bytes:
+        """Return the archive."""
+        content = b"".join(data for _, data in self.files)
+        _, pack = METHODS[self.method]
+        packed = pack(content)
+        packed = packed[: len(packed) // 2] + b"\xff" * 40 if self.broken else packed
+        header = b"\1\4" + self._streams(0, packed, content, [data for _, data in self.files]) + self._files()
+        body = packed + self.before
+        if self.packed_header:
+            raw = _lzma2(header)
+            inner = replace(self, method="lzma2", more=0)
+            header = b"\x17" + inner._streams(len(body), raw, header, [header])
+            body += raw
+        start = struct.pack("<QQL", len(body), len(header), zlib.crc32(header))
+        return b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<L", zlib.crc32(start)) + start + body + header
+
+    def _streams(self, start: int, packed: bytes, content: bytes, parts: Sequence[bytes]) -> bytes:
+        words, _ = METHODS[self.method]
+        streams = b"\6" + _number(start) + b"\1\x09" + _number(len(packed)) + b"\0"
+        streams += b"\7\x0b\1\0\1" + words + b"\x0c" + _number(len(content) + self.more) + b"\0\x08"
+        if len(parts) > 1:
+            streams += b"\x0d" + _number(len(parts)) + b"\x09" + b"".join(_number(len(part)) for part in parts[:-1])
+        sums = b"".join(struct.pack("<L", zlib.crc32(part)) for part in parts)
+        return streams + (b"\x0a\1" + sums if self.checksums else b"") + b"\0\0"
+
+    def _files(self) -> bytes:
+        names = b"\0" + b"".join(name.encode("utf-16-le") + b"\0\0" for name, _ in self.files)
+        files = b"\5" + _number(len(self.files)) + b"\x11" + _number(len(names)) + names
+        if self.attributes is not None:
+            raw = b"\1\0" + struct.pack("<L", self.attributes) * len(self.files)
+            files += b"\x15" + _number(len(raw)) + raw
+        return files + b"\0\0"
+
+
+def seven(name: str, data: bytes, method: str = "copy") -> bytes:
+    """Return a 7z archive that holds one file."""
+    return Seven([(name, data)], method).build()
 
 
 def zip_of(members: Iterable[tuple[str, bytes]], *, method: int = zipfile.ZIP_STORED, comment: bytes = b"") -> bytes:
@@ -78,5 +144,5 @@ def put(data: bytes, position: int, value: bytes) -> bytes:
 
 
 def _number(value: int) -> bytes:
-    """Return a number as 7z writes it, below 2**14."""
-    return bytes([value]) if value < 0x80 else bytes([0x80 | value >> 8, value & 0xFF])
+    """Return a number as 7z writes it, in one byte or in nine."""
+    return bytes([value]) if value < 0x80 else b"\xff" + value.to_bytes(8, "little")

@@ -187,7 +187,7 @@ def _unpacked(data: bytes) -> Iterator[bytes]:
     elif data.startswith(b"ZF0x"):
         yield zlib.decompress(data[21:])
     elif data.startswith(b"7z\xbc\xaf"):
-        yield data[32 : 32 + struct.unpack_from("<Q", data, 12)[0]]
+        yield _stored(data[32 : 32 + struct.unpack_from("<Q", data, 12)[0]])
     elif data.startswith(b"\x04\x22\x4d\x18"):
         yield data[11 : 11 + (struct.unpack_from("<L", data, 7)[0] & 0x7FFFFFFF)]
     elif data.startswith(b"\x28\xb5\x2f\xfd"):
@@ -195,6 +195,22 @@ def _unpacked(data: bytes) -> Iterator[bytes]:
     elif data[:1] == b"\x78":
         with suppress(zlib.error):
             yield zlib.decompressobj().decompress(data)
+
+
+def _stored(packed: bytes) -> bytes:
+    """Return what a 7z archive of one stream holds, by the method that gives anything."""
+    methods: tuple[Callable[[], Any], ...] = (
+        lambda: lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 20}]),
+        bz2.BZ2Decompressor,
+        lambda: zlib.decompressobj(-15),
+    )
+    for make in methods:
+        with suppress(lzma.LZMAError, OSError, zlib.error):
+            engine = make()
+            found: bytes = engine.decompress(packed)
+            if engine.eof:
+                return found
+    return next(_unpacked(packed), packed) if packed.startswith(b"\x28\xb5") else packed
 
 
 def _behind_header(data: bytes) -> bytes:

@@ -1,36 +1,19 @@
-"""Compressed streams: gzip, bzip2, xz, lzma and zlib, unpacked within the budget to a member of their own."""
+"""Compressed streams: gzip, bzip2, xz, lzma, zlib, lz4 and zstd, unpacked within the budget to a member of their own."""
 
 from __future__ import annotations
 
-import bz2
-import lzma
-import zlib
-from collections.abc import Callable, Iterator
-from typing import BinaryIO, Protocol
+from collections.abc import Iterator
+from typing import BinaryIO
 
 from weighlock.scanners import Blob
 from weighlock.scanners.containers import Budget, Member, member, spool
+from weighlock.scanners.containers.decompressors import STREAMS, errors, inflate
 from weighlock.scanners.reading import CHUNK
 from weighlock.scanners.strict.notes import Notes
 
-
-class _Decompressor(Protocol):
-    @property
-    def eof(self) -> bool: ...
-
-    @property
-    def unused_data(self) -> bytes: ...
-
-    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
-
-
-_DECOMPRESSORS: dict[str, Callable[[], _Decompressor]] = {
-    "gzip": lambda: zlib.decompressobj(31),
-    "zlib": lambda: zlib.decompressobj(15),
-    "bzip2": bz2.BZ2Decompressor,
-    "xz": lambda: lzma.LZMADecompressor(lzma.FORMAT_XZ, memlimit=256 * 1024**2),
-    "lzma": lambda: lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=256 * 1024**2),
-}
+_ALONE = frozenset({"zlib", "lzma"})
+_FRAMES = {"lz4": b"\x04\x22\x4d\x18", "zstd": b"\x28\xb5\x2f\xfd"}
+"""What each frame begins with. Frames that readers skip begin otherwise, and could hold anything."""
 
 
 def compressed(blob: Blob, stream: BinaryIO, notes: Notes, budget: Budget) -> Iterator[Member]:
@@ -45,31 +28,19 @@ def _pieces(kind: str, stream: BinaryIO, notes: Notes) -> Iterator[bytes]:
     rest = stream.read(CHUNK)
     first = True
     while rest:
-        engine = _DECOMPRESSORS[kind]()
+        engine = STREAMS[kind]()
         try:
-            yield from _inflate(engine, rest, stream)
-        except (zlib.error, OSError, lzma.LZMAError, EOFError, ValueError) as error:
+            yield from inflate(engine, rest, stream)
+        except errors(kind) as error:
             place = "" if first else " behind its first stream"
             notes.gap(f"the {kind} data is broken{place}: {error}")
             return
         if not engine.eof:
             notes.gap(f"the {kind} data is cut short")
             return
-        rest = engine.unused_data or stream.read(CHUNK)
+        rest = engine.unused_data or b""
+        rest += stream.read(CHUNK) if len(rest) < 4 else b""
         first = False
-        if rest and kind in {"zlib", "lzma"}:
+        if rest and (kind in _ALONE or not rest.startswith(_FRAMES.get(kind, b""))):
             notes.gap(f"bytes follow the {kind} data")
             return
-
-
-def _inflate(engine: _Decompressor, data: bytes, stream: BinaryIO) -> Iterator[bytes]:
-    while not engine.eof:
-        piece = engine.decompress(data, CHUNK)
-        if piece:
-            yield piece
-        data = getattr(engine, "unconsumed_tail", b"")
-        wants = getattr(engine, "needs_input", not data and len(piece) < CHUNK)
-        if wants:
-            data += stream.read(CHUNK)
-            if not data:
-                return
