@@ -98,6 +98,9 @@ class Signer(Protocol):
     def identity(self) -> str:
         """Return in whose name it signs, for messages."""
 
+    def certificate(self) -> Certificate | None:
+        """Return what a certificate authority vouches for of this signer, asking it where need be; None for a key."""
+
     def sign(self, statements: Sequence[bytes]) -> list[Bundle]:
         """Return a bundle around exactly these bytes for each of the statements, in their order."""
 

@@ -69,6 +69,9 @@ class KeySigner:
         """Return the verifier that accepts this key alone."""
         return KeyVerifier(self._key.public_key())
 
+    def certificate(self) -> None:
+        """Return None: nobody vouches for a key but the one who pins it."""
+
     def sign(self, statements: Sequence[bytes]) -> list[Bundle]:
         """Return a bundle around exactly these bytes for each of the statements, in their order."""
         return [self._sign(statement) for statement in statements]
