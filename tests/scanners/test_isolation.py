@@ -192,3 +192,15 @@ def test_an_answer_is_read_to_the_last_field() -> None:
 def test_hostile_words_of_an_error_are_escaped() -> None:
     with pytest.raises(UnfinishedError, match=r"^\\x1b\[31m"):
         wire.answer(b'{"unfinished": "\\u001b[31m", "remedy": ""}', wire.examined_from)
+
+
+@pytest.mark.parametrize(
+    ("size", "least", "most"),
+    [
+        pytest.param(0, 20, 40, id="a small file on which a parser never returns costs no two minutes"),
+        pytest.param(2_000_000, 45, 60, id="what may unpack to much more has time for it"),
+        pytest.param(4 * 1024**3, 120 + 500, 120 + 1000, id="a large one has time to be read"),
+    ],
+)
+def test_time_grows_with_the_file(size: int, least: float, most: float) -> None:
+    assert least <= Limits().of(size) <= most

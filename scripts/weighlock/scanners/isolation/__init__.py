@@ -33,7 +33,11 @@ class Limits:
     memory: int = 4 * 1024**3
     """Bytes of address space of the worker."""
     seconds: float = 120.0
-    """Processor time, for any file."""
+    """Processor time, for a file that is not small."""
+    least: float = 30.0
+    """Processor time of the smallest file, in seconds: libhdf5 may never return from one, and somebody waits for it."""
+    slope: int = 100_000
+    """Bytes of content that add a second to the least; a small file may unpack to a large one."""
     patience: float = 2.0
     """How many times its processor time a file may take by the clock on the wall."""
     pace: int = 5_000_000
@@ -43,7 +47,7 @@ class Limits:
 
     def of(self, size: int) -> float:
         """Return the processor time in seconds for `size` bytes."""
-        return self.seconds + size / self.pace
+        return min(self.seconds, self.least + size / self.slope) + size / self.pace
 
 
 @dataclass(frozen=True, slots=True)
