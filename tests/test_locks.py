@@ -12,6 +12,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import launch
+from weighlock.scanners import cache
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -75,3 +76,8 @@ def test_the_signing_job_installs_no_scanner() -> None:
         pin.partition("==")[0] for stage in ("sign", "attest", "verify") for pin in pins(launch.LOCKS / f"{stage}.txt")
     }
     assert names.isdisjoint({"modelscan", "numpy", "pip-audit", "pip"})
+
+
+def test_every_library_of_the_scan_is_a_condition_of_its_results() -> None:
+    named = {Requirement(item).name for item in EXTRAS["scan"]} - {"weighlock"}
+    assert named <= set(cache.LIBRARIES)

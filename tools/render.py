@@ -32,6 +32,7 @@ PYTHON = "Python that starts the launcher; it finds one that the stage supports 
 READ = "to check the repository out"
 PUSH = "to write to this repository's GitHub packages; not needed for another registry"
 PULL = "to read from this repository's GitHub packages; not needed for another registry"
+PREVIOUS = "to read the release that `previous` names; not needed without it"
 
 
 FORMATS = """\
@@ -57,7 +58,7 @@ class About:
 
 ACTIONS = {
     "release": About("anchor", {"contents": ("read", READ), "packages": ("write", PUSH)}),
-    "scan": About("search", {"contents": ("read", READ)}),
+    "scan": About("search", {"contents": ("read", READ), "packages": ("read", PREVIOUS)}),
     "audit": About("list", {"contents": ("read", READ)}),
     "package": About("package", {"contents": ("read", READ), "packages": ("write", PUSH)}),
     "sign": About("edit-3", {"packages": ("write", PUSH)}),

@@ -6,8 +6,8 @@ compares. Its schema ships as ``schemas/ledger.json``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from weighlock import jsonio
 from weighlock.config import Waiver
@@ -29,10 +29,13 @@ class Row:
     reports: tuple[Report, ...]
     waived: tuple[Waiver, ...] = ()
     """What of the findings somebody answers for."""
+    asked: Mapping[str, int | None] = field(default_factory=dict)
+    """What the verdict depends on beside this file: path to size in bytes of others, None for one that is not there."""
 
     def to_json(self) -> Json:
         """Return the row's wire form."""
         findings = [_finding_json(finding) for report in self.reports for finding in report.findings]
+        beside = self.verdict is Verdict.SAFE and self.asked
         return {
             "path": self.path,
             "size": self.size,
@@ -42,6 +45,7 @@ class Row:
             "engines": [_engine_json(report) for report in self.reports],
             "findings": findings,
             **({"waived": [waiver.to_json() for waiver in self.waived]} if self.waived else {}),
+            **({"beside": dict(self.asked)} if beside else {}),
         }
 
     def reasons(self) -> list[str]:
@@ -57,6 +61,8 @@ class Ledger:
     """All rows, in the order of their paths."""
 
     rows: tuple[Row, ...]
+    conditions: Digest | None = None
+    """Digest of all that the rows depend on beside the files: engines, rules, what is installed, the policy's part."""
 
     @property
     def verdict(self) -> Verdict:

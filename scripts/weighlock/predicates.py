@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from weighlock import __version__
 from weighlock.auditing import AuditResult
+from weighlock.intoto import resource
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger, engines
 from weighlock.oms import PREDICATE_TYPE as OMS
@@ -33,6 +34,10 @@ SCAN = "unsafe-serialization"
 """The name of the one test in a scan result; it tells a scan from an evaluation, which has the same type."""
 
 
+CONDITIONS = "weighlock-scan-conditions"
+"""The name of the digest, in a scan result's configuration, of all that it depends on beside the files."""
+
+
 @dataclass(frozen=True, slots=True)
 class Build:
     """What ran: the parts of SLSA provenance v1 that the surroundings know (a CI, or the local git commit)."""
@@ -49,7 +54,10 @@ def scan_result(ledger: Ledger) -> Json:
     """Return the test-result predicate of a scan, the whole ledger in it."""
     return {
         "result": "PASSED" if ledger.passed else "FAILED",
-        "configuration": [_engine(name, version) for name, version in engines(ledger.rows)],
+        "configuration": [
+            *(_engine(name, version) for name, version in engines(ledger.rows)),
+            *([resource(CONDITIONS, ledger.conditions)] if ledger.conditions else []),
+        ],
         "passedTests": [SCAN] if ledger.passed else [],
         "warnedTests": [],
         "failedTests": [] if ledger.passed else [SCAN],
@@ -104,7 +112,13 @@ def lasting(predicate_type: str, predicate: Mapping[str, object]) -> Json:
     document = dict(predicate)
     if predicate_type == PROVENANCE and isinstance(document.get("runDetails"), dict):
         document["runDetails"] = _without(document["runDetails"], "metadata")
+    if predicate_type == TEST_RESULT and isinstance(document.get("configuration"), list):
+        document["configuration"] = [item for item in document["configuration"] if not _is_conditions(item)]  # type: ignore[attr-defined]
     return _without(document, "metadata") if predicate_type == VULNERABILITIES else document
+
+
+def _is_conditions(item: object) -> bool:
+    return isinstance(item, dict) and item.get("name") == CONDITIONS
 
 
 def _without(document: object, key: str) -> Json:

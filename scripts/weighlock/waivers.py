@@ -32,7 +32,7 @@ def apply(ledger: Ledger, policy: ScanPolicy, today: dt.date) -> Applied:
     alive = [waiver for waiver in policy.waivers if waiver.expires >= today]
     rows = tuple(_waive(row, policy, alive) for row in ledger.rows)
     used = {(waiver.rule, row.digest) for row in rows for waiver in row.waived}
-    return Applied(Ledger(rows), tuple(_notes(ledger, policy, used, today)))
+    return Applied(replace(ledger, rows=rows), tuple(_notes(ledger, policy, used, today)))
 
 
 def rules(row: Row) -> list[str]:

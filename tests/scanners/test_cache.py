@@ -230,3 +230,9 @@ def test_the_folder_is_the_user_s(tmp_path: Path) -> None:
     assert cache.folder({"WEIGHLOCK_CACHE_DIR": str(tmp_path)}) is None
     (tmp_path / "file").write_bytes(b"")
     assert cache.folder({"WEIGHLOCK_CACHE_DIR": str(tmp_path / "file")}) is None
+
+
+def test_conditions_name_what_reads_files_and_nothing_else() -> None:
+    names = {line.split()[0] for line in cache.installed()[1:]}
+    assert names >= {"modelscan", "numpy", "h5py", "jinja2", "lz4", "backports.zstd", "pyyaml"}
+    assert not names & {"pytest", "ruff", "sigstore", "weighlock"}

@@ -191,3 +191,49 @@ def test_a_release_killed_at_any_step_is_finished_by_a_rerun(
         assert step["digest"] == whole["digest"]
         assert step["passed"], step
         assert sorted(step["kinds"]) == sorted(EVIDENCE), f"something twice or missing: {step}"
+
+
+def test_an_earlier_release_spares_the_scan_of_what_is_the_same(model: Path, keys: Keys, tmp_path: Path) -> None:
+    first, second = f"oci:{tmp_path}/out:v1", f"oci:{tmp_path}/out:v2"
+    assert weighlock("release", model, "--to", first, "--key", keys.private).code == 0
+    (model / "README.md").write_text("# A tiny model, again\n")
+    words = ("release", model, "--to", second, "--key", keys.private, "--no-cache")
+    released = weighlock(*words, "--previous", first)
+    assert released.code == 0, released.err
+    assert "2 files of 3 taken from the earlier scan result" in released.err
+    assert weighlock("verify", second, "--key", keys.public).code == 0
+
+
+def test_an_earlier_release_makes_no_hostile_file_safe(model: Path, keys: Keys, tmp_path: Path) -> None:
+    first = f"oci:{tmp_path}/out:v1"
+    assert weighlock("release", model, "--to", first, "--key", keys.private).code == 0
+    (model / "config.json").write_bytes(pickle.dumps(Evil()))
+    released = weighlock("release", model, "--to", f"{first}2", "--key", keys.private, "--previous", first)
+    assert released.code == 1
+    assert "config.json" in released.out
+
+
+def test_an_earlier_release_by_somebody_else_is_not_believed(
+    model: Path, keys: Keys, other_keys: Keys, tmp_path: Path
+) -> None:
+    first = f"oci:{tmp_path}/out:v1"
+    assert weighlock("release", model, "--to", first, "--key", other_keys.private).code == 0
+    scanned = weighlock("scan", model, "--no-cache", "--previous", first, "--key", keys.public)
+    assert scanned.code == 0
+    assert "does not verify" in scanned.err
+    assert "taken" not in scanned.err
+    mine = weighlock("scan", model, "--no-cache", "--previous", first, "--key", other_keys.public)
+    assert "3 files of 3 taken from the earlier scan result" in mine.err
+
+
+def test_an_earlier_release_is_not_believed_without_an_identity(model: Path, tmp_path: Path) -> None:
+    scanned = weighlock("scan", model, "--previous", f"oci:{tmp_path}/out:v1")
+    assert scanned.code == 2
+    assert "--key" in scanned.err
+
+
+def test_where_there_is_no_earlier_release_everything_is_scanned(model: Path, keys: Keys, tmp_path: Path) -> None:
+    words = ("release", model, "--to", f"oci:{tmp_path}/out:v1", "--key", keys.private)
+    released = weighlock(*words, "--previous", f"oci:{tmp_path}/out:v1")
+    assert released.code == 0
+    assert "no earlier scan result is used" in released.err

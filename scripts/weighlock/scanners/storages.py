@@ -21,6 +21,10 @@ from weighlock.scanners.strict.xml import constants
 
 ALIGNMENT = 64 * 1024  # bytes of zeros that may stand between two tensors
 
+STORAGE = "tensor storage"
+SETTLED = frozenset({STORAGE})
+"""Formats of files that the content of others tells."""
+
 Span = tuple[str, int, int | None]
 """A path in the model, an offset and a length in bytes; None for all that follows."""
 
@@ -32,7 +36,7 @@ def settled(blobs: Sequence[Blob]) -> list[Blob]:
         for path, start, length in _spans(blob):
             described[path].append((start, length))
     return [
-        replace(blob, format="tensor storage")
+        replace(blob, format=STORAGE)
         if blob.format == "unknown" and blob.path in described and _covers(described[blob.path], blob)
         else blob
         for blob in blobs

@@ -8,7 +8,7 @@ ever sees a tag without its evidence. Each step does only what is missing, so a 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,6 +52,7 @@ class Inputs(SignerInputs):
     )
     cache: bool | None = option(scan.CACHE_HELP, default=None)
     engines: tuple[str, ...] = option(scan.ENGINES_HELP, default=(), metavar="NAME[=PYTHON]")
+    previous: str = option(f"{scan.PREVIOUS_HELP} by whoever signs now", default="", metavar="TARGET")
     report: Path | None = option("write the scan ledger here", default=None, metavar="FILE")
     audit_report: Path | None = option("write the audit result here", default=None, metavar="FILE")
     service: Service = option("vulnerability service: pypi or osv", default=Service.PYPI)
@@ -142,7 +143,12 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     package.preflight(inputs.path, target, context)
     before = place.resolve(target.tag) if target.tag else None
     started = clock.now()
-    gate = _gate(inputs, context)
+    attested = (
+        verify.scan_results(inputs.previous, signing.verifier(), context.say, plain_http=inputs.plain_http)
+        if inputs.previous
+        else ()
+    )
+    gate = _gate(inputs, context, attested)
     scanned = scan.report(gate.ledger, inputs.report)
     audited = audit.report(gate.audit, inputs.audit_report) if gate.audit else None
     if not gate.green:
@@ -190,9 +196,11 @@ def _planned(
     )
 
 
-def _gate(inputs: Inputs, context: Context) -> Gate:
+def _gate(inputs: Inputs, context: Context, attested: Sequence[Json]) -> Gate:
     rules = scan.policy(inputs.path, inputs.config, inputs.fail_on, context.say)
-    model, ledger = scan.scan_as_told(inputs.path, rules, context, keep=inputs.cache, engines=inputs.engines)
+    model, ledger = scan.scan_as_told(
+        inputs.path, rules, context, keep=inputs.cache, engines=inputs.engines, attested=attested
+    )
     requirements = inputs.requirements
     if requirements is None and REQUIREMENTS in model.digests():
         requirements = inputs.path / REQUIREMENTS if inputs.path.is_dir() else inputs.path

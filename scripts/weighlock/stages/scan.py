@@ -10,13 +10,14 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighlock import predicates, remedies, sarif, waivers
+from weighlock import predicates, previous, remedies, sarif, waivers
 from weighlock.config import NAME, ScanPolicy, load
 from weighlock.errors import InputError
-from weighlock.inputs import option, output
-from weighlock.jsonio import Json
+from weighlock.inputs import VerifierInputs, option, output
+from weighlock.jsonio import Json, canonical
 from weighlock.ledger import Ledger, Row
 from weighlock.model import Entry, Model, walk, weigh
+from weighlock.oci import Digest
 from weighlock.scanners import Scanner, Severity, Verdict, cache, outside, rounds, strict
 from weighlock.scanners.cache import Cache, Cached
 from weighlock.scanners.files import Examiner, Inside, Weighed
@@ -26,19 +27,20 @@ from weighlock.scanners.outside import Joined
 from weighlock.scanners.pickles.profiles import known
 from weighlock.scanners.sniff import Sniffer
 from weighlock.scanners.strict import Strict
-from weighlock.stages import Context, Problem
+from weighlock.stages import Context, Problem, verify
 from weighlock.text import counted, printable
 
 SCANNERS: dict[str, Callable[[], Scanner]] = {"strict": Strict, "modelscan": ModelScan}
 """The engines; each reads every blob. `strict` owns coverage, so it is not optional."""
 CACHE_HELP = "take what earlier scans found in the same bytes from the user's cache (default: yes, in CI no)"
+PREVIOUS_HELP = "release whose scan result holds for files that are the same under the same rules, if it verifies"
 ENGINES_HELP = f"further engines, one NAME or NAME=PYTHON a line: {', '.join(outside.NAMES)}"
 SHOWN = 8  # reasons a file in the text for people; the ledger has them all
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
-    """What to scan, and where to write what was found."""
+class Inputs(VerifierInputs):
+    """What to scan, and where to write what was found; whom to trust for an earlier release."""
 
     path: Path = option("the model: a folder, or one file", positional=True, metavar="PATH")
     report: Path | None = option("write the ledger to this file (JSON)", default=None, metavar="FILE")
@@ -54,6 +56,8 @@ class Inputs:
     )
     cache: bool | None = option(CACHE_HELP, default=None)
     engines: tuple[str, ...] = option(ENGINES_HELP, default=(), metavar="NAME[=PYTHON]")
+    previous: str = option(PREVIOUS_HELP, default="", metavar="TARGET")
+    plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,12 @@ class Outputs:
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Scan the model at `inputs.path` and write the reports that were asked for."""
     rules = policy(inputs.path, inputs.config, inputs.fail_on, context.say)
-    _, ledger = scan_as_told(inputs.path, rules, context, keep=inputs.cache, engines=inputs.engines)
+    attested = (
+        verify.scan_results(inputs.previous, inputs.verifier(), context.say, plain_http=inputs.plain_http)
+        if inputs.previous
+        else ()
+    )
+    _, ledger = scan_as_told(inputs.path, rules, context, keep=inputs.cache, engines=inputs.engines, attested=attested)
     if inputs.predicate:
         _write(inputs.predicate, predicates.scan_result(ledger))
     return report(ledger, inputs.report, inputs.sarif)
@@ -117,16 +126,22 @@ def report(ledger: Ledger, file: Path | None, sarif_file: Path | None = None) ->
 
 
 def scan_as_told(
-    path: Path, rules: ScanPolicy, context: Context, *, keep: bool | None, engines: Sequence[str]
+    path: Path,
+    rules: ScanPolicy,
+    context: Context,
+    *,
+    keep: bool | None,
+    engines: Sequence[str],
+    attested: Sequence[Json] = (),
 ) -> tuple[Model, Ledger]:
     """Scan with the cache and the further engines that the inputs of a stage ask for; see `scan_model`."""
     kept = cache.folder(context.environ) if cache.wanted(keep, context.environ) else None
     with ExitStack() as stack:
         more = outside.chosen(engines, context.environ, stack)
-        return scan_model(path, policy=rules, say=context.say, kept=kept, more=more)
+        return scan_model(path, policy=rules, say=context.say, kept=kept, more=more, attested=attested)
 
 
-def scan_model(
+def scan_model(  # noqa: PLR0913 - all but the path go by name
     path: Path,
     *,
     policy: ScanPolicy | None = None,
@@ -134,11 +149,13 @@ def scan_model(
     say: Callable[[str], None] = lambda _words: None,
     kept: Path | None = None,
     more: Sequence[Scanner] = (),
+    attested: Sequence[Json] = (),
 ) -> tuple[Model, Ledger]:
     """Weigh and scan the model at `path`; return its files and the ledger with one row for each.
 
     The engines run in a process of their own; those that are given as `scanners` run in this one. Those that
-    are `more` see whole files and can only make a verdict worse. Results are kept in the folder `kept`, and taken from it.
+    are `more` see whole files and can only make a verdict worse. Results are kept in the folder `kept`, and taken from it;
+    they are taken, too, from scan results that somebody whom the caller trusts has `attested` (see `previous`).
 
     Raises `InputError` for what the walk refuses and `UnfinishedError` for a file that changes meanwhile. What the
     files hold never raises: it is in the ledger.
@@ -148,15 +165,22 @@ def scan_model(
     sizes = {item.file.path: item.file.size for item in files}
     with _examiner(rules, sizes, scanners) as own:
         inner = Joined(own, more, rules.fail_on) if more else own
-        examiner = Cached(inner, Cache(kept, _facts(inner, rules), say), sizes) if kept else inner
+        facts = _facts(inner, rules)
+        conditions = Digest.of(canonical(facts))
+        earlier = previous.known(attested, conditions)
+        examiner = Cached(inner, Cache(kept, facts, say) if kept else None, sizes, earlier)
         rows: list[Row] = []
         for item in rounds.recognised(files, examiner):
             file = item.file
             say(f"scanning {len(rows) + 1} of {len(files)}: {printable(file.path)}")
             found = rounds.examined(item, examiner)
             file.open().close()  # refuses a file that changed while the engines read it
-            rows.append(Row(file.path, file.size, file.digest, item.format, found.verdict, found.reports))
-    applied = waivers.apply(Ledger(tuple(rows)), rules, dt.datetime.now(dt.timezone.utc).date())
+            rows.append(
+                Row(file.path, file.size, file.digest, item.format, found.verdict, found.reports, asked=found.asked)
+            )
+        if attested:
+            say(f"{counted(examiner.vouched(), 'file')} of {len(files)} taken from the earlier scan result")
+    applied = waivers.apply(Ledger(tuple(rows), conditions), rules, dt.datetime.now(dt.timezone.utc).date())
     for note in applied.notes:
         say(f"{NAME}, {note}")
     return Model(path.resolve().name, tuple(item.file for item in files)), applied.ledger

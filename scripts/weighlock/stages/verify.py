@@ -6,6 +6,7 @@ somebody we know signed the evidence, and the evidence says yes about exactly th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from weighlock import evidence, gate
@@ -16,6 +17,7 @@ from weighlock.gate import Case, Check, check
 from weighlock.inputs import VerifierInputs, option, output
 from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Manifest
+from weighlock.predicates import TEST_RESULT
 from weighlock.signing import Verifier
 from weighlock.stages import Context, Problem
 from weighlock.store import Store
@@ -122,6 +124,27 @@ def verify(store: Store, descriptor: Descriptor, pinned: Verifier) -> Verificati
         *gate.judge(case),
     )
     return Verification(descriptor, checks, manifest, files, collected)
+
+
+def scan_results(target: str, pinned: Verifier, say: Callable[[str], None], *, plain_http: bool) -> list[Json]:
+    """Return the predicates of the scans of a release that verifies; none, and a word why, where it does not."""
+    named = Target.parse(target)
+    store = open_store(named, plain_http=plain_http)
+    try:
+        verification = verify(store, find(store, named), pinned)
+    except (RefusedError, NotFoundError) as error:
+        say(f"no earlier scan result is used: {error.what}")
+        return []
+    failed = next((item for item in verification.checks if not item.ok), None)
+    if failed:
+        say(f"no earlier scan result is used, {printable(target)} does not verify: {failed.name}: {failed.reason}")
+        return []
+    statements = [item.statement for item in verification.collected.trusted]
+    return [
+        dict(item.predicate)
+        for item in statements
+        if item.predicate_type == TEST_RESULT and item.covers(verification.descriptor.digest)
+    ]
 
 
 def _content(store: Store, manifest: Manifest, files: dict[str, Descriptor]) -> str:
