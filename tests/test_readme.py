@@ -42,8 +42,11 @@ def test_a_usage_names_real_flags(usage: str) -> None:
 
 
 def test_the_policy_that_it_shows_is_one() -> None:
-    (policy,) = re.findall(r"```yaml\n(version: 1\n.*?)```", README, re.DOTALL)
-    assert parse(policy.encode()).scan.waivers
+    (policy,) = re.findall(r"```yaml\n((?:#[^\n]*\n)?version: 1\n.*?)```", README, re.DOTALL)
+    config = parse(policy.encode())
+    assert config.models
+    assert config.scan.waivers
+    assert config.audit.waivers
 
 
 def test_every_command_has_its_line() -> None:

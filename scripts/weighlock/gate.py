@@ -178,9 +178,16 @@ def _clean_audit(predicate: Json) -> str:
     scanner = jsonio.field(predicate, "scanner", dict, "audit result")
     found = jsonio.objects(scanner, "result", "audit result")
     dependencies = jsonio.objects(predicate, "dependencies", "audit result")
-    if found or any(item.get("vulnerabilities") != [] for item in dependencies):
+    if not all(map(_answered, found)) or any(item.get("vulnerabilities") != [] for item in dependencies):
         raise RefusedError("the requirements have known vulnerabilities")
-    return "no known vulnerability, and every requirement was audited"
+    known = f"no known vulnerability but {len(found)} that somebody answers for" if found else "no known vulnerability"
+    return f"{known}, and every requirement was audited"
+
+
+def _answered(vulnerability: Json) -> bool:
+    """Tell whether a waiver stands beside the vulnerability."""
+    annotations = vulnerability.get("annotations")
+    return isinstance(annotations, list) and any(isinstance(item, dict) and "waiver" in item for item in annotations)
 
 
 def _difference(other: Mapping[str, Digest], layers: Mapping[str, Digest]) -> str:

@@ -6,11 +6,11 @@ a type's own fields (the ledger, the unaudited requirements) stands in the predi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from weighlock import __version__
-from weighlock.auditing import AuditResult
+from weighlock.auditing import Audited, AuditResult, Vulnerability
 from weighlock.intoto import resource
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger, engines
@@ -66,15 +66,14 @@ def scan_result(ledger: Ledger) -> Json:
 
 
 def vulnerabilities(result: AuditResult) -> Json:
-    """Return the vulns predicate of an audit; requirements and what was not audited stand beside the type's own fields."""
+    """Return the vulns predicate of an audit; requirements and what was not audited stand beside the type's own fields.
+
+    A vulnerability that somebody answers for is a result like the others, with the waiver among its annotations.
+    """
     found = [
-        {
-            "id": item.id,
-            "severity": [],
-            "annotations": [{"package": audited.dependency.name, "version": audited.dependency.version}],
-        }
-        for audited in result.vulnerable
-        for item in audited.vulnerabilities
+        {"id": known.id, "severity": [], "annotations": [_release(audited), *more]}
+        for audited in result.dependencies
+        for known, more in _known(audited)
     ]
     report = result.to_json()
     return {
@@ -119,6 +118,17 @@ def lasting(predicate_type: str, predicate: Mapping[str, object]) -> Json:
 
 def _is_conditions(item: object) -> bool:
     return isinstance(item, dict) and item.get("name") == CONDITIONS
+
+
+def _known(audited: Audited) -> Iterator[tuple[Vulnerability, list[Json]]]:
+    for vulnerability in audited.vulnerabilities:
+        yield vulnerability, []
+    for waived in audited.waived:
+        yield waived.vulnerability, [{"waiver": waived.waiver.to_json()}]
+
+
+def _release(audited: Audited) -> Json:
+    return {"package": audited.dependency.name, "version": audited.dependency.version}
 
 
 def _without(document: object, key: str) -> Json:

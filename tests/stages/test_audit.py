@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -13,7 +14,9 @@ import pytest
 
 from auditing.loopback import Index, Osv, PyPIJson, advisory, osv_entry
 from weighlock.auditing import Service
-from weighlock.errors import InputError, UnfinishedError
+from weighlock.errors import InputError, RefusedError, UnfinishedError
+from weighlock.gate import require_passed
+from weighlock.predicates import VULNERABILITIES
 from weighlock.stages import Context
 from weighlock.stages.audit import Inputs, Outputs, run
 
@@ -90,6 +93,63 @@ def test_a_vulnerable_dependency_of_a_dependency_fails(tmp_path: Path, context: 
     )
     predicate = json.loads((tmp_path / "predicate.json").read_text())
     assert [item["id"] for item in predicate["scanner"]["result"]] == ["PYSEC-2024-1"]
+
+
+WAIVERS = """\
+version: 1
+audit:
+  waivers:
+  - {vulnerability: CVE-2024-1, package: part, reason: not reached, owner: team-ml, expires: 2999-12-31}
+  - {vulnerability: PYSEC-2024-2, package: part, reason: not reached, owner: team-ml, expires: 2024-02-29}
+  - {vulnerability: PYSEC-2024-1, package: tool, reason: not reached, owner: team-ml, expires: 2999-12-31}
+"""
+
+
+def waived(folder: Path, context: Context, pypi: PyPIJson, *known: dict[str, object]) -> tuple[Outputs, list[str]]:
+    pypi.known["part==1.5"] = list(known)
+    (folder / "requirements.txt").write_text("tool")
+    (folder / "policy.yml").write_text(WAIVERS)
+    said: list[str] = []
+    inputs = Inputs(
+        folder / "requirements.txt",
+        config=folder / "policy.yml",
+        service_url=pypi.url,
+        predicate=folder / "predicate.json",
+    )
+    outputs = run(inputs, dataclasses.replace(context, say=said.append))
+    jsonschema.Draft202012Validator(SCHEMA).validate(outputs.data())
+    return outputs, [words for words in said if words.startswith("weighlock.yml")]
+
+
+def test_what_somebody_answers_for_passes_and_stays_in_the_report(
+    tmp_path: Path, context: Context, pypi: PyPIJson
+) -> None:
+    outputs, said = waived(tmp_path, context, pypi, advisory("PYSEC-2024-1", "1.6", aliases=("CVE-2024-1",)))
+    assert outputs.passed
+    assert "PYSEC-2024-1 (CVE-2024-1), fixed in 1.6: team-ml answers for it until 2999-12-31" in outputs.text()
+    (part, _) = outputs.data()["dependencies"]
+    assert part["vulnerabilities"] == []
+    assert part["waived"][0]["waiver"] == {"reason": "not reached", "owner": "team-ml", "expires": "2999-12-31"}
+    assert said == [
+        "weighlock.yml, line 5: the waiver for PYSEC-2024-2 in part fits nothing that was found; remove it",
+        "weighlock.yml, line 6: the waiver for PYSEC-2024-1 in tool fits nothing that was found; remove it",
+    ]
+    predicate = json.loads((tmp_path / "predicate.json").read_text())
+    assert [item["id"] for item in predicate["scanner"]["result"]] == ["PYSEC-2024-1"], "told, though waived"
+    require_passed(VULNERABILITIES, predicate)
+
+
+def test_a_waiver_that_ran_out_fails_and_says_when(tmp_path: Path, context: Context, pypi: PyPIJson) -> None:
+    outputs, said = waived(tmp_path, context, pypi, advisory("PYSEC-2024-2"))
+    assert (outputs.verdict, outputs.vulnerabilities) == ("vulnerable", 1)
+    assert "weighlock.yml, line 5: the waiver for PYSEC-2024-2 in part ran out on 2024-02-29" in said
+    with pytest.raises(RefusedError, match="known vulnerabilities"):
+        require_passed(VULNERABILITIES, json.loads((tmp_path / "predicate.json").read_text()))
+
+
+def test_a_waiver_covers_no_other_vulnerability(tmp_path: Path, context: Context, pypi: PyPIJson) -> None:
+    outputs, _ = waived(tmp_path, context, pypi, advisory("PYSEC-2024-1", aliases=("CVE-2024-1",)), advisory("PYSEC-3"))
+    assert (outputs.verdict, outputs.vulnerabilities) == ("vulnerable", 1)
 
 
 def test_osv_serves_as_well(tmp_path: Path, context: Context) -> None:

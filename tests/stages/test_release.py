@@ -15,7 +15,7 @@ import pytest
 
 from commands import SCRIPTS, Keys, weighlock
 from weighlock import oms
-from weighlock.predicates import PROVENANCE, SIGNATURE, TEST_RESULT
+from weighlock.predicates import PROVENANCE, SIGNATURE, TEST_RESULT, VULNERABILITIES
 
 EVIDENCE = {SIGNATURE, oms.PREDICATE_TYPE, PROVENANCE, TEST_RESULT}
 
@@ -60,6 +60,20 @@ def test_a_second_run_changes_nothing_and_says_so(model: Path, keys: Keys, tmp_p
     assert second.code == 0
     assert "nothing to do" in second.out
     assert content(tmp_path / "out") == before
+
+
+def test_the_models_entry_says_where_it_goes_and_what_it_needs(
+    model: Path, keys: Keys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nothing.txt").write_text("# asks for no package\n")
+    entry = f"{{name: tiny, path: {model.name}, target: 'oci:out', requirements: nothing.txt}}"
+    (tmp_path / "weighlock.yml").write_text(f"version: 1\nmodels:\n- {entry}\n")
+    released = weighlock("release", model, "--to", ":v1", "--key", keys.private, "--json")
+    assert released.code == 0, released.err
+    assert released.json["reference"].startswith("oci:out@")
+    assert VULNERABILITIES in {item["predicateType"] for item in released.json["evidence"]}
+    assert weighlock("verify", "oci:out:v1", "--key", keys.public).code == 0
 
 
 def test_another_model_under_the_same_tag_moves_it_and_says_from_where(model: Path, keys: Keys, tmp_path: Path) -> None:
@@ -123,6 +137,7 @@ def test_the_pointer_of_a_file_in_lfs_comes_with_the_command_that_fetches_it(
         (["release", "tiny", "--key", "KEY"], "to is missing"),
         (["release", "--to", "oci:out:v1", "--key", "KEY"], "path is missing"),
         (["release", "tiny", "--to", "oci:out:v1", "--key", "KEY", "--fail-on", "worst"], "not one of"),
+        (["release", "tiny", "--to", ":v1", "--key", "KEY"], "no target for this model"),
         (["release", "tiny", "--to", "oci:full:v1", "--key", "KEY"], "full"),
         (["verify", "oci:out:v1"], "no identity is pinned"),
         (["verify", "oci:out:v1", "--key", "PUB"], "out"),

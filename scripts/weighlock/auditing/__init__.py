@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from weighlock.config import AuditWaiver
 from weighlock.jsonio import Json
 from weighlock.oci import Digest
 
@@ -95,15 +96,25 @@ class Vulnerability:
 
 
 @dataclass(frozen=True, slots=True)
+class Waived:
+    """A vulnerability that somebody answers for."""
+
+    vulnerability: Vulnerability
+    waiver: AuditWaiver
+
+
+@dataclass(frozen=True, slots=True)
 class Audited:
     """A dependency and what is known of it, none being good."""
 
     dependency: Dependency
     vulnerabilities: tuple[Vulnerability, ...] = ()
+    """Those that nobody answers for."""
     origin: Origin | None = None
     """The requirement that brings it in."""
     chain: tuple[str, ...] = ()
     """The names between that requirement and this dependency, the requirement's first; empty for itself."""
+    waived: tuple[Waived, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,12 +136,12 @@ class AuditResult:
 
     @property
     def vulnerable(self) -> tuple[Audited, ...]:
-        """Return the dependencies with known vulnerabilities."""
+        """Return the dependencies with known vulnerabilities that nobody answers for."""
         return tuple(item for item in self.dependencies if item.vulnerabilities)
 
     @property
     def count(self) -> int:
-        """Return the number of vulnerabilities over all dependencies."""
+        """Return the number of those vulnerabilities over all dependencies."""
         return sum(len(item.vulnerabilities) for item in self.dependencies)
 
     @property
@@ -140,7 +151,7 @@ class AuditResult:
 
     @property
     def passed(self) -> bool:
-        """Tell whether no vulnerability is known and everything was audited."""
+        """Tell whether no vulnerability is known that nobody answers for, and everything was audited."""
         return not self.vulnerable and not self.unaudited
 
     def to_json(self) -> Json:
@@ -222,13 +233,19 @@ def _audited_json(item: Audited) -> Json:
     return {
         "name": item.dependency.name,
         "version": item.dependency.version,
-        "vulnerabilities": [
-            {
-                "id": vulnerability.id,
-                "aliases": list(vulnerability.aliases),
-                "fixed_in": list(vulnerability.fixed_in),
-                "summary": vulnerability.summary,
-            }
-            for vulnerability in item.vulnerabilities
-        ],
+        "vulnerabilities": [_vulnerability_json(vulnerability) for vulnerability in item.vulnerabilities],
+        **({"waived": [_waived_json(waived) for waived in item.waived]} if item.waived else {}),
+    }
+
+
+def _waived_json(item: Waived) -> Json:
+    return {**_vulnerability_json(item.vulnerability), "waiver": item.waiver.to_json()}
+
+
+def _vulnerability_json(vulnerability: Vulnerability) -> Json:
+    return {
+        "id": vulnerability.id,
+        "aliases": list(vulnerability.aliases),
+        "fixed_in": list(vulnerability.fixed_in),
+        "summary": vulnerability.summary,
     }

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from packaging.version import Version
 
 from weighlock.auditing import Audited, AuditResult, Unaudited, Vulnerability
-from weighlock.text import counted
+from weighlock.text import counted, printable
 
 
 def text(result: AuditResult) -> str:
@@ -49,6 +49,7 @@ def _lines(result: AuditResult) -> Iterator[str]:
         for vulnerability in item.vulnerabilities:
             yield f"    {_known(vulnerability)}: {vulnerability.summary}"
         yield f"    -> {remedy(item)}"
+    yield from _answered(result)
     if result.unaudited:
         yield "unaudited, so nobody can say whether they are safe:"
     for reason in dict.fromkeys(unaudited.reason for unaudited in result.unaudited):
@@ -60,6 +61,13 @@ def _lines(result: AuditResult) -> Iterator[str]:
         yield f"not for Python {platform.python_version()} on {platform.system()}, so not looked at:"
     for excluded in result.excluded:
         yield f"  {excluded.origin}: {excluded.requirement}"
+
+
+def _answered(result: AuditResult) -> Iterator[str]:
+    for item in result.dependencies:
+        for waived in item.waived:
+            who = f"{printable(waived.waiver.owner)} answers for it until {waived.waiver.expires}"
+            yield f"  {item.dependency}: {_known(waived.vulnerability)}: {who}"
 
 
 def _summary(result: AuditResult) -> str:

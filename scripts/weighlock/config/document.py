@@ -5,7 +5,9 @@ The file may come with a pull request, so there are no tags, no aliases, and no 
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import resources
@@ -17,7 +19,9 @@ from weighlock.text import printable
 
 _DEPTH = 20
 
-Lines = dict[tuple[str | int, ...], int]
+At = tuple[str | int, ...]
+"""The path of a part: keys, and positions in lists."""
+Lines = dict[At, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +33,16 @@ class Document:
     name: str
     """The file's name, for errors."""
 
-    def wrong(self, at: tuple[str | int, ...], what: str, remedy: str = "") -> InputError:
+    def wrong(self, at: At, what: str, remedy: str = "") -> InputError:
         """Return the error that starts with ``weighlock.yml:LINE:``, with the line of the part at this path."""
         return _wrong(self.name, self.lines.get(at, 1), what, remedy)
+
+    def day(self, at: At, text: str) -> dt.date:
+        """Return the day that the part at this path names."""
+        try:
+            return dt.date.fromisoformat(text)
+        except ValueError:
+            raise self.wrong(at, f"'{text}' is not a day", "Write it as YYYY-MM-DD.") from None
 
 
 def read(raw: bytes, name: str) -> Document:
@@ -63,7 +74,7 @@ def _document(raw: bytes, name: str) -> tuple[Json, Lines]:
     return value, lines
 
 
-def _value(node: Any, at: tuple[str | int, ...], lines: Lines, name: str) -> Any:
+def _value(node: Any, at: At, lines: Lines, name: str) -> Any:
     import yaml  # noqa: PLC0415 - as above
 
     if node is None:
@@ -88,7 +99,7 @@ def _scalar(kind: str, text: str) -> str | int | bool | None:
     return None if kind == "null" else text
 
 
-def _pairs(node: Any, at: tuple[str | int, ...], lines: Lines, name: str) -> Iterator[tuple[str, Any]]:
+def _pairs(node: Any, at: At, lines: Lines, name: str) -> Iterator[tuple[str, Any]]:
     seen = set()
     for key, value in node.value:
         line = key.start_mark.line + 1
@@ -106,11 +117,20 @@ def _check(document: Json, lines: Lines, name: str) -> None:
     import jsonschema  # noqa: PLC0415 - as above
 
     schema = json.loads((resources.files("weighlock") / "schemas" / "weighlock.json").read_text("utf-8"))
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(document):
+    validator = jsonschema.validators.extend(jsonschema.Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    for error in validator(schema).iter_errors(document):
         at = tuple(error.absolute_path)
         where = ".".join(str(part) for part in at) or "the file"
         hint = error.schema.get("description", "") if isinstance(error.schema, dict) else ""
         raise _wrong(name, lines.get(at, 1), f"{where}: {error.message}", hint)
+
+
+def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[Any]:
+    """Check a pattern of the schema, all of which mean one line: Python's ``$`` would let a last newline through."""
+    import jsonschema  # noqa: PLC0415 - as above
+
+    if isinstance(value, str) and ("\n" in value or not re.search(pattern, value)):
+        yield jsonschema.ValidationError(f"{value!r} does not have the form that is wanted here")
 
 
 def _wrong(name: str, line: int, what: str, remedy: str = "") -> InputError:

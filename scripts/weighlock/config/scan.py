@@ -49,10 +49,7 @@ def scan_policy(document: Document) -> ScanPolicy:
         key = (item["rule"], item["sha256"])
         if key in waivers:
             raise document.wrong(at, f"the waiver of line {waivers[key].line} stands here again", "Remove one.")
-        try:
-            expires = dt.date.fromisoformat(item["expires"])
-        except ValueError:
-            raise document.wrong(at, f"'{item['expires']}' is not a day", "Write it as YYYY-MM-DD.") from None
+        expires = document.day((*at, "expires"), item["expires"])
         digest = Digest(item["sha256"])
         waivers[key] = Waiver(item["rule"], digest, item["reason"], item["owner"], expires, document.lines[at])
     profiles = content.get("profiles")

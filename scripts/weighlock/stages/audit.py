@@ -5,14 +5,16 @@ The answer is for the Python and the platform that run it: markers are evaluated
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from weighlock import predicates
-from weighlock.auditing import AuditResult, Origin, Service, wording
+from weighlock.auditing import AuditResult, Origin, Service, waiving, wording
 from weighlock.auditing.audit import Tools, audit_requirements
+from weighlock.config import NAME, AuditPolicy, load, load_here
 from weighlock.inputs import option, output
 from weighlock.jsonio import Json
 from weighlock.stages import Context, Problem
@@ -23,6 +25,9 @@ class Inputs:
     """What `audit` is told."""
 
     requirements: Path = option("the model's requirements file", positional=True)
+    config: Path | None = option(
+        "file with the waivers (default: weighlock.yml, where there is one)", default=None, metavar="FILE"
+    )
     service: Service = option("vulnerability service: pypi or osv", default=Service.PYPI)
     service_url: str = option("URL of the vulnerability service, for a mirror", default="", metavar="URL")
     report: Path | None = option("write the audit result here", default=None, metavar="FILE")
@@ -63,6 +68,7 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context, *, using: Tools | None = None) -> Outputs:
     """Audit, and write the files that were asked for, for a failed audit as well."""
+    policy = load(inputs.config).audit if inputs.config else load_here().audit
     result = audit_requirements(
         inputs.requirements,
         service=inputs.service,
@@ -71,9 +77,18 @@ def run(inputs: Inputs, context: Context, *, using: Tools | None = None) -> Outp
         environ=context.environ,
         using=using,
     )
+    result = waived(result, policy, context)
     if inputs.predicate:
         _write(inputs.predicate, predicates.vulnerabilities(result))
     return report(result, inputs.report)
+
+
+def waived(result: AuditResult, policy: AuditPolicy, context: Context) -> AuditResult:
+    """Return the result after the policy's waivers, and say what is wrong with them."""
+    applied = waiving.apply(result, policy, dt.datetime.now(dt.timezone.utc).date())
+    for note in applied.notes:
+        context.say(f"{NAME}, {note}")
+    return applied.result
 
 
 def report(result: AuditResult, file: Path | None) -> Outputs:

@@ -15,7 +15,8 @@ from pathlib import Path
 from weighlock import clock, evidence, predicates, source
 from weighlock.auditing import AuditResult, Service
 from weighlock.auditing.audit import audit_requirements
-from weighlock.errors import RefusedError
+from weighlock.config import NAME, Config, ModelEntry, config_for, entry_at
+from weighlock.errors import InputError, RefusedError
 from weighlock.gate import REQUIREMENTS
 from weighlock.inputs import SignerInputs, option, output
 from weighlock.intoto import Statement, Subject, resource, subjects
@@ -38,9 +39,14 @@ class Inputs(SignerInputs):
     """What `release` is told."""
 
     path: Path = option("the model: a folder, or one file", positional=True)
-    to: str = option("where to release it: oci:DIR:TAG or HOST/REPO:TAG", metavar="TARGET")
+    to: str = option(
+        "where to release it: oci:DIR:TAG or HOST/REPO:TAG; or :TAG alone, at the model's target in weighlock.yml",
+        metavar="TARGET",
+    )
     requirements: Path | None = option(
-        "requirements to audit (default: requirements.txt in the model)", default=None, metavar="FILE"
+        "requirements to audit (default: the model's in weighlock.yml, else requirements.txt in the model)",
+        default=None,
+        metavar="FILE",
     )
     fail_on: Severity | None = option(
         "lowest severity that is unsafe: low, medium, high or critical (default: the policy's, else low)",
@@ -137,7 +143,9 @@ class Outputs:
 def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outputs:
     """Release the model; `store` is the place that the target names, opened anew where none is given."""
     signing = inputs.signer(context.environ)
-    target = Target.place_of(inputs.to)
+    config = config_for(inputs.path, inputs.config, context.say)
+    entry = entry_at(config.models, config.root, inputs.path)
+    target = _target(inputs.to, entry)
     place = store or open_store(target, plain_http=inputs.plain_http)
     origin = package.origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)
     package.preflight(inputs.path, target, context)
@@ -148,7 +156,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
         if inputs.previous
         else ()
     )
-    gate = _gate(inputs, context, attested)
+    gate = _gate(inputs, config, entry, attested, context)
     scanned = scan.report(gate.ledger, inputs.report)
     audited = audit.report(gate.audit, inputs.audit_report) if gate.audit else None
     if not gate.green:
@@ -196,14 +204,32 @@ def _planned(
     )
 
 
-def _gate(inputs: Inputs, context: Context, attested: Sequence[Json]) -> Gate:
-    rules = scan.policy(inputs.path, inputs.config, inputs.fail_on, context.say)
+def _target(to: str, entry: ModelEntry | None) -> Target:
+    """Return the target that is meant: ``:TAG`` alone is one at the place which the model's entry names."""
+    if not to.startswith(":"):
+        return Target.place_of(to)
+    if entry is None or entry.target is None:
+        raise InputError(
+            f"'{printable(to)}' is a tag alone, and {NAME} names no target for this model",
+            remedy=f"Give the whole target, or add `target:` to the model's entry in {NAME}.",
+        )
+    return Target.parse(entry.target).with_tag(to[1:])
+
+
+def _requirements(inputs: Inputs, config: Config, entry: ModelEntry | None, model: Model) -> Path | None:
+    """Return the requirements to audit: those that are given, else the entry's, else those in the model."""
+    named = inputs.requirements or (entry.locate_requirements(config.root) if entry else None)
+    if named is None and REQUIREMENTS in model.digests():
+        return inputs.path / REQUIREMENTS if inputs.path.is_dir() else inputs.path
+    return named
+
+
+def _gate(inputs: Inputs, config: Config, entry: ModelEntry | None, attested: Sequence[Json], context: Context) -> Gate:
+    rules = scan.checked(config.scan, inputs.fail_on)
     model, ledger = scan.scan_as_told(
         inputs.path, rules, context, keep=inputs.cache, engines=inputs.engines, attested=attested
     )
-    requirements = inputs.requirements
-    if requirements is None and REQUIREMENTS in model.digests():
-        requirements = inputs.path / REQUIREMENTS if inputs.path.is_dir() else inputs.path
+    requirements = _requirements(inputs, config, entry, model)
     if requirements is None or not ledger.passed:
         return Gate(model, ledger, None)
     context.say(f"auditing {requirements.name}")
@@ -214,7 +240,7 @@ def _gate(inputs: Inputs, context: Context, attested: Sequence[Json]) -> Gate:
         say=context.say,
         environ=context.environ,
     )
-    return Gate(model, ledger, result)
+    return Gate(model, ledger, audit.waived(result, config.audit, context))
 
 
 def _statements(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from weighlock import predicates, previous, remedies, sarif, waivers
-from weighlock.config import NAME, ScanPolicy, load
+from weighlock.config import NAME, ScanPolicy, config_for
 from weighlock.errors import InputError
 from weighlock.inputs import VerifierInputs, option, output
 from weighlock.jsonio import Json, canonical
@@ -187,23 +187,18 @@ def scan_model(  # noqa: PLR0913 - all but the path go by name
 
 
 def policy(path: Path, file: Path | None, fail_on: Severity | None, say: Callable[[str], None]) -> ScanPolicy:
-    """Return the policy of `file`, by default that of ``weighlock.yml`` here; `fail_on` goes before it.
+    """Return the scan's policy of the file that `config_for` finds; `fail_on` goes before it."""
+    return checked(config_for(path, file, say).scan, fail_on)
 
-    A ``weighlock.yml`` inside the model at `path` is not read by itself: a model must not approve itself.
-    """
-    here = Path(NAME)
-    if file is None and here.is_file():
-        if here.resolve().is_relative_to(path.resolve()):
-            say(f"{NAME} lies in the model and is not read; to trust it, give it with --config")
-        else:
-            file = here
-    found = load(file).scan if file else ScanPolicy()
-    if unknown := set(found.profiles or ()) - known():
+
+def checked(policy: ScanPolicy, fail_on: Severity | None) -> ScanPolicy:
+    """Return the policy with `fail_on`, where it is given; `InputError` for a profile that there is not."""
+    if unknown := set(policy.profiles or ()) - known():
         raise InputError(
             f"{NAME}: there is no profile '{printable(min(unknown))}'",
             remedy=f"Profiles: {', '.join(sorted(known()))}.",
         )
-    return found if fail_on is None else dataclasses.replace(found, fail_on=fail_on)
+    return policy if fail_on is None else dataclasses.replace(policy, fail_on=fail_on)
 
 
 def _approval(row: Row) -> list[str]:
