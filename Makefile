@@ -14,6 +14,7 @@ COMPILE = uv --no-config pip compile --quiet --universal --python-version 3.10 -
 EXTRAS = scan audit package sign attest verify release
 ACTIONS = action.yml actions/*/action.yml
 WORKFLOWS = .github/workflows/*.yml examples/*/.github/workflows/*.yml
+FORMS = $(filter-out %/config.yml, $(wildcard .github/ISSUE_TEMPLATE/*.yml))
 
 .PHONY: help dev python oracles system demo test lint docs lock bench scorecard conformance clean
 
@@ -49,6 +50,8 @@ lint: dev  ## check style, types, layers, workflows and what `make docs` makes
 	check-jsonschema --builtin-schema vendor.github-actions $(ACTIONS)
 	check-jsonschema --builtin-schema vendor.github-workflows $(WORKFLOWS)
 	check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	check-jsonschema --builtin-schema vendor.github-issue-forms $(FORMS)
+	check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(PYTHON) tools/render.py --check
 
 docs: dev  ## make action.yml and the tables of the READMEs from the stages
