@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import io
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from weighlock.errors import MalformedError, NotFoundError, RefusedError
@@ -17,10 +18,13 @@ from weighlock.oci import CREATED, EMPTY_BYTES, EMPTY_DESCRIPTOR, Descriptor, Ma
 from weighlock.predicates import lasting
 from weighlock.signing import BUNDLE, BUNDLE_LIMIT, Bundle, Certificate, Signer, Verifier
 from weighlock.store import Store, read
-from weighlock.text import printable
+from weighlock.text import printable, size
 
 PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
 _CONTENT = "dev.sigstore.bundle.content"
+LIMIT = 1000  # referrers on one digest
+BYTES = 200_000_000  # of all bundles on it together
+_STREAMS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,29 +55,76 @@ class Collected:
 
 
 def collect(store: Store, subject: Descriptor, verifier: Verifier) -> Collected:
-    """Read all referrers of `subject` and keep those that the verifier's identity signed."""
-    trusted: list[Attached] = []
-    ignored: list[Ignored] = []
-    for descriptor in store.referrers(subject.digest):
-        try:
-            attached = fetch(store, descriptor, subject)
-            certificate = verifier.verify(attached.bundle)
-            trusted.append(dataclasses.replace(attached, certificate=certificate))
-        except (RefusedError, NotFoundError) as error:
-            ignored.append(Ignored(descriptor, error.what))
-    return Collected(tuple(trusted), tuple(ignored))
+    """Read all referrers of `subject` and keep those that the verifier's identity signed.
+
+    Anybody who may write to a registry may hang things there, so more than `LIMIT` referrers, or bundles of more than
+    `BYTES` together, are a `RefusedError`: to read some of them only would let an attacker choose which.
+    """
+    listed = store.referrers(subject.digest)
+    if len(listed) > LIMIT:
+        raise _flood(f"{len(listed)} referrers hang on {subject.digest}, more than {LIMIT} are not read")
+    with ThreadPoolExecutor(_STREAMS) as pool:
+        layers = list(pool.map(lambda item: _layer(store, item, subject), listed))
+        total = sum(layer.size for layer in layers if isinstance(layer, Descriptor) and layer.size <= BUNDLE_LIMIT)
+        if total > BYTES:
+            raise _flood(f"the bundles on {subject.digest} have {size(total)}, more than {size(BYTES)} are not read")
+        held = pool.map(lambda item, layer: _read(store, item, layer), listed, layers)
+        judged = [_believed(item, verifier) for item in held]
+    return Collected(
+        tuple(item for item in judged if isinstance(item, Attached)),
+        tuple(item for item in judged if isinstance(item, Ignored)),
+    )
 
 
 def fetch(store: Store, descriptor: Descriptor, subject: Descriptor) -> Attached:
     """Read one referrer; `MalformedError` unless it hangs on `subject` and holds exactly one bundle."""
+    return _attached(store, descriptor, _bundle_of(store, descriptor, subject))
+
+
+def _bundle_of(store: Store, descriptor: Descriptor, subject: Descriptor) -> Descriptor:
     manifest = Manifest.parse(store.manifest(descriptor.digest), "referrer")
     if manifest.subject is None or manifest.subject.digest != subject.digest:
         raise MalformedError("the referrer hangs on another digest")
     if len(manifest.layers) != 1 or manifest.layers[0].media_type != BUNDLE:
         shown = printable(manifest.artifact_type or manifest.config.media_type)
         raise MalformedError(f"the referrer holds no Sigstore bundle, its type is '{shown}'")
-    bundle = Bundle.parse(read(store, manifest.layers[0], BUNDLE_LIMIT))
+    return manifest.layers[0]
+
+
+def _attached(store: Store, descriptor: Descriptor, layer: Descriptor) -> Attached:
+    bundle = Bundle.parse(read(store, layer, BUNDLE_LIMIT))
     return Attached(descriptor, bundle, Statement.parse(bundle.payload))
+
+
+def _layer(store: Store, descriptor: Descriptor, subject: Descriptor) -> Descriptor | Ignored:
+    try:
+        return _bundle_of(store, descriptor, subject)
+    except (RefusedError, NotFoundError) as error:
+        return Ignored(descriptor, error.what)
+
+
+def _read(store: Store, descriptor: Descriptor, layer: Descriptor | Ignored) -> Attached | Ignored:
+    if isinstance(layer, Ignored):
+        return layer
+    try:
+        return _attached(store, descriptor, layer)
+    except (RefusedError, NotFoundError) as error:
+        return Ignored(descriptor, error.what)
+
+
+def _believed(item: Attached | Ignored, verifier: Verifier) -> Attached | Ignored:
+    if isinstance(item, Ignored):
+        return item
+    try:
+        return dataclasses.replace(item, certificate=verifier.verify(item.bundle))
+    except RefusedError as error:
+        return Ignored(item.descriptor, error.what)
+
+
+def _flood(what: str) -> RefusedError:
+    return RefusedError(
+        what, remedy="Remove what does not belong there; who may write to the repository may hang things on it."
+    )
 
 
 def missing(wanted: Sequence[Statement], present: Sequence[Attached]) -> list[Statement]:
