@@ -31,7 +31,7 @@ def row(**changes: Any) -> Row:
 
 
 def predicate(*rows: Row, conditions: Digest | None = CONDITIONS) -> dict[str, Any]:
-    return predicates.scan_result(Ledger(rows, conditions))
+    return predicates.scan_result(Ledger(rows, conditions), finished="2026-01-01T00:00:00Z")
 
 
 def test_a_safe_row_says_again_what_it_said() -> None:

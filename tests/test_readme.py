@@ -41,12 +41,13 @@ def test_a_usage_names_real_flags(usage: str) -> None:
     assert {word.removeprefix("--") for word in words if word.startswith("--")} <= flags
 
 
-def test_the_policy_that_it_shows_is_one() -> None:
-    (policy,) = re.findall(r"```yaml\n((?:#[^\n]*\n)?version: 1\n.*?)```", README, re.DOTALL)
-    config = parse(policy.encode())
+def test_the_policies_that_it_shows_are_some() -> None:
+    release, verification = re.findall(r"```yaml\n((?:#[^\n]*\n)?version: 1\n.*?)```", README, re.DOTALL)
+    config = parse(release.encode())
     assert config.models
     assert config.scan.waivers
     assert config.audit.waivers
+    assert parse(verification.encode()).verify
 
 
 def test_every_command_has_its_line() -> None:

@@ -30,6 +30,12 @@ LABELS = {
 }
 """What people call the evidence of each type."""
 
+GITHUB_WORKFLOW = "https://actions.github.io/buildtypes/workflow/v1"
+LOCAL = "https://github.com/weighlock/weighlock/blob/main/docs/buildtypes/local-v1.md"
+
+EXTERNAL_PARAMETERS = {GITHUB_WORKFLOW: frozenset({"workflow"}), LOCAL: frozenset({"model"})}
+"""What the build types that we write know as parameters; one beside them may have changed the build."""
+
 SCAN = "unsafe-serialization"
 """The name of the one test in a scan result; it tells a scan from an evaluation, which has the same type."""
 
@@ -50,8 +56,8 @@ class Build:
     invocation: str | None = None
 
 
-def scan_result(ledger: Ledger) -> Json:
-    """Return the test-result predicate of a scan, the whole ledger in it."""
+def scan_result(ledger: Ledger, *, finished: str) -> Json:
+    """Return the test-result predicate of a scan, the whole ledger in it; `finished` is an RFC 3339 time in UTC."""
     return {
         "result": "PASSED" if ledger.passed else "FAILED",
         "configuration": [
@@ -62,6 +68,7 @@ def scan_result(ledger: Ledger) -> Json:
         "warnedTests": [],
         "failedTests": [] if ledger.passed else [SCAN],
         "ledger": ledger.to_json(),
+        "metadata": {"finishedOn": finished},
     }
 
 
@@ -113,7 +120,7 @@ def lasting(predicate_type: str, predicate: Mapping[str, object]) -> Json:
         document["runDetails"] = _without(document["runDetails"], "metadata")
     if predicate_type == TEST_RESULT and isinstance(document.get("configuration"), list):
         document["configuration"] = [item for item in document["configuration"] if not _is_conditions(item)]  # type: ignore[attr-defined]
-    return _without(document, "metadata") if predicate_type == VULNERABILITIES else document
+    return _without(document, "metadata") if predicate_type in {VULNERABILITIES, TEST_RESULT} else document
 
 
 def _is_conditions(item: object) -> bool:

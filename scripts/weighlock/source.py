@@ -13,9 +13,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from weighlock.model import Model, ModelFile
-from weighlock.predicates import Build
+from weighlock.predicates import LOCAL, Build
 
-LOCAL = "https://github.com/weighlock/weighlock/blob/main/docs/buildtypes/local-v1.md"
 _BUILDER = LOCAL + "#builder"
 _SECONDS = 10
 _BLOB_LIMIT = 100_000_000  # bytes; larger files are kept in git as LFS pointers, if at all

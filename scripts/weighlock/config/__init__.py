@@ -13,6 +13,7 @@ from weighlock.config.audit import AuditPolicy, AuditWaiver, audit_policy
 from weighlock.config.document import read
 from weighlock.config.models import Dataset, ModelEntry, entry_at, read_models
 from weighlock.config.scan import ScanPolicy, Waiver, scan_policy
+from weighlock.config.verify import VerifyPolicy, verify_policy
 from weighlock.errors import InputError
 from weighlock.text import printable
 
@@ -24,6 +25,7 @@ __all__ = [
     "Dataset",
     "ModelEntry",
     "ScanPolicy",
+    "VerifyPolicy",
     "Waiver",
     "config_for",
     "entry_at",
@@ -43,6 +45,7 @@ class Config:
     models: tuple[ModelEntry, ...] = ()
     scan: ScanPolicy = field(default_factory=ScanPolicy)
     audit: AuditPolicy = field(default_factory=AuditPolicy)
+    verify: VerifyPolicy | None = None
     root: Path = Path()
     """The repository: the folder of the file, from which the models' paths start."""
 
@@ -80,4 +83,5 @@ def load(path: Path) -> Config:
 def parse(raw: bytes, name: str = NAME, root: Path = Path()) -> Config:
     """Read the file's bytes; `name` stands in errors, and paths start from `root`."""
     document = read(raw, name)
-    return Config(read_models(document), scan_policy(document), audit_policy(document), root)
+    verify = verify_policy(document, raw, root)
+    return Config(read_models(document), scan_policy(document), audit_policy(document), verify, root)

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from weighlock.errors import MalformedError, NotFoundError, RefusedError
-from weighlock.inputs import VerifierInputs, option, output
+from weighlock.inputs import Enforced, VerifierInputs, option, output
 from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Digest, Manifest
-from weighlock.signing import Verifier
 from weighlock.stages import Context, Problem
 from weighlock.stages.verify import verify
 from weighlock.store import Opener, Readable, Store
@@ -94,7 +93,7 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     store = open_store(place, plain_http=inputs.plain_http)
     subject = find(source, target)
     if inputs.pin():
-        _refuse_unless_verified(source, subject, inputs.verifier())
+        _refuse_unless_verified(source, subject, inputs.enforced())
     store.probe()
     skipped: list[str] = []
     node = _read(source, subject.digest, _DEPTH, skipped)
@@ -118,8 +117,8 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     )
 
 
-def _refuse_unless_verified(source: Store, subject: Descriptor, pinned: Verifier) -> None:
-    verification = verify(source, subject, pinned)
+def _refuse_unless_verified(source: Store, subject: Descriptor, enforced: Enforced) -> None:
+    verification = verify(source, subject, enforced)
     for item in verification.checks:
         if not item.ok:
             raise RefusedError(

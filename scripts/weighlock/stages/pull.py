@@ -74,11 +74,11 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Verify, then write."""
-    pinned = inputs.verifier()
+    enforced = inputs.enforced()
     target = Target.parse(inputs.target)
     store = open_store(target, plain_http=inputs.plain_http)
-    verification = verifying.verify(store, find(store, target), pinned)
-    verified = verifying.report(store, verification, pinned)
+    verification = verifying.verify(store, find(store, target), enforced)
+    verified = verifying.report(store, verification, enforced)
     if not verification.passed or verification.files is None:
         return Outputs(0, verified, verdict="fail", digest=verified.digest, directory="")
     _write_model(store, verification.files, inputs.directory.absolute(), verification.descriptor.digest, context)

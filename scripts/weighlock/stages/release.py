@@ -18,7 +18,7 @@ from weighlock.auditing.audit import audit_requirements
 from weighlock.config import NAME, Config, ModelEntry, config_for, entry_at
 from weighlock.errors import InputError, RefusedError
 from weighlock.gate import REQUIREMENTS
-from weighlock.inputs import SignerInputs, option, output
+from weighlock.inputs import Enforced, SignerInputs, option, output
 from weighlock.intoto import Statement, Subject, resource, subjects
 from weighlock.jsonio import Json, canonical
 from weighlock.ledger import Ledger
@@ -76,6 +76,8 @@ class Gate:
 
     model: Model
     ledger: Ledger
+    scanned: str
+    """When the scan was finished, as RFC 3339."""
     audit: AuditResult | None
 
     @property
@@ -152,7 +154,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     before = place.resolve(target.tag) if target.tag else None
     started = clock.now()
     attested = (
-        verify.scan_results(inputs.previous, signing.verifier(), context.say, plain_http=inputs.plain_http)
+        verify.scan_results(inputs.previous, Enforced(signing.verifier()), context.say, plain_http=inputs.plain_http)
         if inputs.previous
         else ()
     )
@@ -229,9 +231,9 @@ def _gate(inputs: Inputs, config: Config, entry: ModelEntry | None, attested: Se
     model, ledger = scan.scan_as_told(
         inputs.path, rules, context, keep=inputs.cache, engines=inputs.engines, attested=attested
     )
-    requirements = _requirements(inputs, config, entry, model)
+    scanned, requirements = clock.now(), _requirements(inputs, config, entry, model)
     if requirements is None or not ledger.passed:
-        return Gate(model, ledger, None)
+        return Gate(model, ledger, scanned, None)
     context.say(f"auditing {requirements.name}")
     result = audit_requirements(
         requirements,
@@ -240,7 +242,7 @@ def _gate(inputs: Inputs, config: Config, entry: ModelEntry | None, attested: Se
         say=context.say,
         environ=context.environ,
     )
-    return Gate(model, ledger, audit.waived(result, config.audit, context))
+    return Gate(model, ledger, scanned, audit.waived(result, config.audit, context))
 
 
 def _statements(
@@ -248,7 +250,7 @@ def _statements(
 ) -> list[Statement]:
     """Return every statement of the release; provenance names the files too, so that one can be verified alone."""
     digests = gate.model.digests()
-    result = predicates.scan_result(gate.ledger)
+    result = predicates.scan_result(gate.ledger, finished=gate.scanned)
     byproduct = resource("scan-ledger", Digest.of(canonical(gate.ledger.to_json())))
     origin = predicates.provenance(build, started=started, finished=clock.now(), byproducts=[byproduct])
     about = (Subject(target.name, subject.digest),)
@@ -276,7 +278,7 @@ def _attach(
 
 def _verify(store: Store, subject: Descriptor, signing: Signer) -> tuple[tuple[str, Digest], ...]:
     """Verify as a consumer would, from the store; return the evidence that was believed."""
-    verification = verify.verify(store, subject, signing.verifier())
+    verification = verify.verify(store, subject, Enforced(signing.verifier()))
     if not verification.passed:
         failed = next(item for item in verification.checks if not item.ok)
         raise RefusedError(

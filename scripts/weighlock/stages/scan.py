@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighlock import predicates, previous, remedies, sarif, waivers
+from weighlock import clock, predicates, previous, remedies, sarif, waivers
 from weighlock.config import NAME, ScanPolicy, config_for
 from weighlock.errors import InputError
 from weighlock.inputs import VerifierInputs, option, output
@@ -107,13 +107,13 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     """Scan the model at `inputs.path` and write the reports that were asked for."""
     rules = policy(inputs.path, inputs.config, inputs.fail_on, context.say)
     attested = (
-        verify.scan_results(inputs.previous, inputs.verifier(), context.say, plain_http=inputs.plain_http)
+        verify.scan_results(inputs.previous, inputs.enforced(), context.say, plain_http=inputs.plain_http)
         if inputs.previous
         else ()
     )
     _, ledger = scan_as_told(inputs.path, rules, context, keep=inputs.cache, engines=inputs.engines, attested=attested)
     if inputs.predicate:
-        _write(inputs.predicate, predicates.scan_result(ledger))
+        _write(inputs.predicate, predicates.scan_result(ledger, finished=clock.now()))
     return report(ledger, inputs.report, inputs.sarif)
 
 

@@ -62,7 +62,7 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     files = ModelPack().files(Manifest.parse(store.manifest(subject.digest)))
     digests = {path: layer.digest for path, layer in files.items()}
     present = evidence.collect(store, subject, signing.verifier()).trusted
-    case = gate.Case(subject.digest, digests, [attached.statement for attached in present])
+    case = gate.Case(subject.digest, digests, present)
     try:
         gate.require_green(case)
     except RefusedError as error:

@@ -6,23 +6,25 @@ somebody we know signed the evidence, and the evidence says yes about exactly th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from weighlock import evidence, gate
+from weighlock import evidence, gate, jsonio
 from weighlock.errors import IntegrityError, NotFoundError, RefusedError
 from weighlock.evidence import Collected
 from weighlock.formats.modelpack import ModelPack
 from weighlock.gate import Case, Check, check
-from weighlock.inputs import VerifierInputs, option, output
+from weighlock.inputs import Enforced, VerifierInputs, option, output
 from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Manifest
 from weighlock.predicates import TEST_RESULT
-from weighlock.signing import Verifier
 from weighlock.stages import Context, Problem
-from weighlock.store import Store
+from weighlock.store import Store, read
 from weighlock.store.targets import Target, find, open_store
 from weighlock.text import counted, printable
+
+_LICENCES = "org.opencontainers.image.licenses"
+_CONFIG_LIMIT = 4 * 1024 * 1024  # bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class Verification:
 class Outputs:
     """What `verify` found."""
 
-    identity: str
+    enforced: Enforced
     verification: Verification
     verdict: str = output("pass or fail")
     digest: str = output("digest that was verified; deploy this, not the tag")
@@ -67,8 +69,19 @@ class Outputs:
 
     def data(self) -> Json:
         """Return the verdict and every check."""
-        checks = [item.to_json() for item in self.verification.checks]
-        return {"verdict": self.verdict, "digest": self.digest, "identity": self.identity, "checks": checks}
+        policy = self.enforced.policy
+        cited = {} if policy is None else {"policy": {"name": policy.name, "digest": str(policy.digest)}}
+        return {
+            "verdict": self.verdict,
+            "digest": self.digest,
+            "identity": self.enforced.verifier.identity,
+            **cited,
+            "checks": [item.to_json() for item in self.verification.checks],
+            "ignored": [
+                {"digest": str(item.descriptor.digest), "reason": item.reason}
+                for item in self.verification.collected.ignored
+            ],
+        }
 
     def text(self) -> str:
         """Return the numbered steps and the verdict."""
@@ -79,7 +92,12 @@ class Outputs:
         lines += [
             f"    ignored {item.descriptor.digest}: {item.reason}" for item in self.verification.collected.ignored
         ]
-        return "\n".join([f"{self.reference}, trusting {self.identity}", *lines, self.verdict.upper()]) + "\n"
+        return "\n".join([*self._head(), *lines, self.verdict.upper()]) + "\n"
+
+    def _head(self) -> list[str]:
+        policy = self.enforced.policy
+        cited = [] if policy is None else [f"policy {printable(policy.name)}, {policy.digest}"]
+        return [f"{self.reference}, trusting {self.enforced.verifier.identity}", *cited]
 
     def problems(self) -> list[Problem]:
         """Return the failed steps."""
@@ -88,50 +106,53 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Verify the artifact that the target names now; set the tag if asked to and if the verdict is pass."""
-    pinned = inputs.verifier()
+    enforced = inputs.enforced()
     target = Target.parse(inputs.target)
     tag = target.with_tag(inputs.tag).tag if inputs.tag else None
     store = open_store(target, plain_http=inputs.plain_http)
-    outputs = report(store, verify(store, find(store, target), pinned), pinned)
+    outputs = report(store, verify(store, find(store, target), enforced), enforced)
     if tag and outputs.passed:
         store.tag(outputs.verification.descriptor, tag)
         context.say(f"tagged {outputs.digest} as '{tag}'")
     return outputs
 
 
-def report(store: Store, verification: Verification, pinned: Verifier) -> Outputs:
+def report(store: Store, verification: Verification, enforced: Enforced) -> Outputs:
     """Return the outputs for a verification."""
     digest = str(verification.descriptor.digest)
     verdict = "pass" if verification.passed else "fail"
     reference = f"{store.name}@{digest}"
-    return Outputs(pinned.identity, verification, verdict=verdict, digest=digest, reference=reference)
+    return Outputs(enforced, verification, verdict=verdict, digest=digest, reference=reference)
 
 
-def verify(store: Store, descriptor: Descriptor, pinned: Verifier) -> Verification:
-    """Take all steps; without a readable manifest the first one is the last."""
+def verify(store: Store, descriptor: Descriptor, enforced: Enforced) -> Verification:
+    """Take all steps; without a readable manifest, or with more hung on it than is read, there are no further ones."""
     try:
         manifest = Manifest.parse(store.manifest(descriptor.digest))
         files = ModelPack().files(manifest)
     except (RefusedError, NotFoundError) as error:
         return Verification(descriptor, (Check("manifest", ok=False, reason=error.what),))
-    collected = evidence.collect(store, descriptor, pinned)
-    statements = [attached.statement for attached in collected.trusted]
-    case = Case(descriptor.digest, {path: layer.digest for path, layer in files.items()}, statements)
-    checks = (
+    first = (
         Check("manifest", ok=True, reason=f"a ModelPack of {counted(len(files), 'file')}, as its digest says"),
         check("content", lambda: _content(store, manifest, files)),
-        check("bundles", lambda: _bundles(collected, pinned)),
-        *gate.judge(case),
     )
+    try:
+        collected = evidence.collect(store, descriptor, enforced.verifier)
+    except RefusedError as error:
+        return Verification(descriptor, (*first, Check("bundles", ok=False, reason=error.what)), manifest, files)
+    digests = {path: layer.digest for path, layer in files.items()}
+    licences = _licences(store, manifest) if enforced.rules.licences else ()
+    case = Case(descriptor.digest, digests, collected.trusted, licences)
+    checks = (*first, check("bundles", lambda: _bundles(collected, enforced)), *gate.judge(case, enforced.rules))
     return Verification(descriptor, checks, manifest, files, collected)
 
 
-def scan_results(target: str, pinned: Verifier, say: Callable[[str], None], *, plain_http: bool) -> list[Json]:
+def scan_results(target: str, enforced: Enforced, say: Callable[[str], None], *, plain_http: bool) -> list[Json]:
     """Return the predicates of the scans of a release that verifies; none, and a word why, where it does not."""
     named = Target.parse(target)
     store = open_store(named, plain_http=plain_http)
     try:
-        verification = verify(store, find(store, named), pinned)
+        verification = verify(store, find(store, named), enforced)
     except (RefusedError, NotFoundError) as error:
         say(f"no earlier scan result is used: {error.what}")
         return []
@@ -158,9 +179,22 @@ def _content(store: Store, manifest: Manifest, files: dict[str, Descriptor]) -> 
     return f"{counted(len(files), 'file')} {words}"
 
 
-def _bundles(collected: Collected, pinned: Verifier) -> str:
+def _bundles(collected: Collected, enforced: Enforced) -> str:
+    pinned = enforced.verifier
     if not collected.trusted:
         others = f", {len(collected.ignored)} by others or unreadable" if collected.ignored else ""
         raise RefusedError(f"no bundle by {pinned.identity} hangs on this digest{others}")
     ignored = f", {len(collected.ignored)} ignored" if collected.ignored else ""
     return f"{len(collected.trusted)} by {pinned.identity}{ignored}"
+
+
+def _licences(store: Store, manifest: Manifest) -> tuple[str, ...]:
+    """Return the licences that the manifest's annotation and the ModelPack's config name; unreadable is none."""
+    annotated = manifest.annotations.get(_LICENCES, "")
+    try:
+        config = jsonio.parse(read(store, manifest.config, _CONFIG_LIMIT), "config")
+        named = (jsonio.optional(config, "descriptor", dict, "config") or {}).get("licenses")
+    except (RefusedError, NotFoundError):
+        return ()
+    listed: Sequence[object] = named if isinstance(named, list) else []
+    return tuple(dict.fromkeys(str(item) for item in [*([annotated] if annotated else []), *listed]))
