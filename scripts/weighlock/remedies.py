@@ -12,10 +12,12 @@ _UNSAFE = "Do not load it. Ask its author for a version in safetensors, or remov
 
 _BY_RULE = {
     "archive": "Do not unpack it. Ask its author for an archive of plain files with plain relative names.",
+    "code": "Take it out of the model, and let it go through review as code.",
     "coreml": "Do not load it before somebody has read the application's own layer that it needs.",
     "hdf5": "Do not load it. Save the weights alone, with everything in one file.",
     "jinja": "Replace the chat template by the one that its model family publishes.",
     "json": "Do not load it. Save the weights alone and build the layers in code.",
+    "json.object": "Do not decode it. Write plain values as JSON.",
     "json.remote-code": "Remove the key if the model runs without; else its code has to go through review as code.",
     "mlflow": "Log the model with one of MLflow's own flavours; its loader runs as code.",
     "name.mismatch": "Find out what it is. If it belongs here, give it the ending of its content.",
@@ -27,6 +29,7 @@ _BY_RULE = {
     "skops": "Do not load it. Have its types reviewed, and name those that are yours under scan.globals.",
     "tensorflow": "Do not load it. Export the model without operations that read files or run code.",
     "text.private-key": "Remove the key, and revoke it: whoever has this model has the key.",
+    "text.evaluated": "Do not build a model from it. Its trainer would run what stands there.",
     "text.target": "Remove the key: a loader would call what it names.",
     "torchserve": "Take the handler out of the archive, and let it go through review as code.",
     "torchscript": "Do not load it. Trace the model without operators that touch files.",

@@ -30,6 +30,7 @@ FAMILIES = (
     "onnx_models",
     "gguf",
     "configs",
+    "loaders",
     "rdata",
     "bundles",
     "others",

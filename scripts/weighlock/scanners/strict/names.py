@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from weighlock.scanners.strict.named import huggingface, hydra, keras, mlflow, skops, templates, torchserve
+from weighlock.scanners.strict.named import (
+    detectors,
+    huggingface,
+    hydra,
+    keras,
+    mlflow,
+    serialized,
+    skops,
+    templates,
+    torch_export,
+    torchserve,
+)
 from weighlock.scanners.strict.notes import Notes
 from weighlock.scanners.strict.pairs import Pairs, objects
 
 __all__ = ["Pairs", "search"]
 
-LOADERS = (huggingface, hydra, keras, mlflow, skops, templates, torchserve)
+LOADERS = (*(detectors, huggingface, hydra, keras, mlflow, serialized, skops, templates, torch_export, torchserve),)
 
 
 def search(document: Any, notes: Notes) -> None:

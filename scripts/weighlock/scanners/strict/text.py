@@ -2,7 +2,7 @@
 
 No loader executes text that stands beside a model, with three exceptions that are judged here: YAML tags that make
 Python objects, JSON and YAML that name code (`names`), and templates. Source files are text too; what would run them is
-named in the JSON. Text that is a pickle, a zlib stream or a tar never gets here: the sniffer looks for these first.
+named in the JSON, or is a loader that knows them by name (`entry`). Text that is a pickle, a zlib stream or a tar never gets here: the sniffer looks for these first.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import BinaryIO
 
 from weighlock.scanners import Blob, Severity
 from weighlock.scanners.reading import CHUNK, UnclearError
-from weighlock.scanners.strict import jinja, names, tensorflow_text, yaml_document
+from weighlock.scanners.strict import entry, jinja, names, tensorflow_text, yaml_document
 from weighlock.scanners.strict.named import hydra
 from weighlock.scanners.strict.notes import Notes
 
@@ -54,6 +54,8 @@ def text(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
                 "XML that declares entities: a parser may read files through them",
                 offset + entity.start(),
             )
+    stream.seek(0)
+    entry.look(blob, stream.read(CHUNK), notes)
     _template(blob, stream, notes)
     if _YAML.search(blob.name):
         stream.seek(0)

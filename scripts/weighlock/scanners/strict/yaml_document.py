@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from weighlock.scanners import Severity
 from weighlock.scanners.reading import UnclearError
+from weighlock.scanners.strict.named import hyperpyyaml
 from weighlock.scanners.strict.notes import Notes
 from weighlock.scanners.strict.pairs import Pairs
 
@@ -70,6 +71,7 @@ class _Tree:
         if "yaml.org,2002:python/" in tag or tag.startswith("!!python/"):
             message = f"the YAML tag {tag} makes a Python object when it is loaded"
             self._notes.find("text.yaml-tag", Severity.CRITICAL, message, getattr(event.start_mark, "index", None))
+        hyperpyyaml.judge(tag, self._notes)
         value: Any = None
         if isinstance(event, yaml.CollectionStartEvent):
             value = Pairs() if isinstance(event, yaml.MappingStartEvent) else []
