@@ -246,6 +246,22 @@ COMPRESSIONS: dict[str, Callable[[bytes], bytes]] = {
 HONEST: dict[str, bytes] = {
     "README.md": b"# A model\n\nSee `import os; os.system` in the docs.\n",
     "class.yaml": b"class: net\nname: os\nsystem: linux\n",
+    "hyperparams.yaml": b"a: !new:speechbrain.nnet.linear.Linear\n  n: !ref <n>\nb: !name:torch.nn.LeakyReLU\nn: 4\n"
+    b"seed: !apply:speechbrain.utils.seed_everything [1]\n",
+    "yolov8.yaml": b"nc: 80\nactivation: nn.LeakyReLU(0.1)\nbackbone:\n  - [-1, 1, nn.Upsample, [None, 2, 'nearest']]\n"
+    b"head:\n  - [[15, 18], 1, Detect, [nc, anchors]]\n",
+    "lightning.yaml": b"model:\n  class_path: torch.nn.Linear\n  init_args: {in_features: 1, out_features: 1}\n",
+    "serialized_exported_program.json": json.dumps(
+        {
+            "nodes": [
+                {"target": target, "inputs": [], "outputs": [], "metadata": {}}
+                for target in ("torch.ops.aten.add.Tensor", "_operator.mul", "torch.sym_min")
+            ],
+            "sizes": [{"expr_str": words} for words in ("s0 + 2*s1", "Max(1, s0//2)", "Mod(s27, 8.0)")],
+        }
+    ).encode(),
+    "jsonpickle.json": b'{"a": {"py/object": "collections.OrderedDict", "x": 1}}',
+    "documented.pkl": b"\x80\x04\x8c\x08argparse\x8c\x09Namespace\x93)\x81}\x8c\x07__doc__\x8c\x05wordssb.",
     "prose.txt": b"(Note: please read me.)\n",
     "Please.txt": b"Please\nread\n",
     "vocabulary.txt": b"cat\ndog\nbird\n.\n",

@@ -29,8 +29,10 @@ class Thing:
         return self.module, self.name
 
 
-SPECIAL = frozenset(dir(object)) | frozenset(dir(lambda: None)) | {"__setstate__", "__slots__", "__bases__", "__mro__"}
-"""Attribute names through which an object's behaviour is replaced."""
+SPECIAL = (
+    frozenset(dir(object)) | frozenset(dir(lambda: None)) | {"__setstate__", "__slots__", "__bases__", "__mro__"}
+) - {"__doc__"}
+"""Attribute names through which an object's behaviour is replaced; its words are none (statsmodels keeps them)."""
 COMPUTED = "a computed name"
 """Stands among an object's special keys for one that is not written in the stream, and could be any of `SPECIAL`."""
 DICTS = frozenset(
