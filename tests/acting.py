@@ -165,7 +165,8 @@ class Act:
         Path(environ["HOME"]).mkdir(exist_ok=True)
         _stub_docker(binaries)
         command = [
-            *self.inside,
+            *(shutil.which(word) or word for word in self.inside[:1]),
+            *self.inside[1:],
             *(str(shutil.which("act")), name, "--json", "--no-cache-server", "--rm", "-e", str(event)),
             *("-P", "ubuntu-24.04=-self-hosted", "--env", f"WEIGHLOCK_ENV_DIR={ENVIRONMENTS}"),
             *("--env", f"STUB_ARTIFACTS_DIR={self.artifacts}"),

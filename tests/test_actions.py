@@ -142,6 +142,19 @@ def test_workflows_pin_what_they_use_and_grant_nothing_by_default(path: Path) ->
             assert ours or re.fullmatch(r"[\w./-]+@[0-9a-f]{40}|\$/[\w./-]+", step["uses"])
 
 
+def test_the_gate_needs_every_other_job_and_always_runs() -> None:
+    jobs = loaded(ROOT / ".github/workflows/check-models.yml")["jobs"]
+    gate = jobs.pop("gate")
+    assert sorted(gate["needs"]) == sorted(jobs)
+    assert (gate["name"], gate["if"]) == ("model gate", "${{ always() }}")
+
+
+def test_a_called_workflow_asks_for_no_permission_that_its_example_does_not_grant() -> None:
+    granted = loaded(ROOT / "examples/check/.github/workflows/models.yml")["jobs"]["models"]["permissions"]
+    for job in loaded(ROOT / ".github/workflows/check-models.yml")["jobs"].values():
+        assert job["permissions"].items() <= granted.items()
+
+
 @pytest.mark.parametrize("name", sorted(STAGES))
 def test_the_command_that_is_shown_fills_the_same_inputs(name: str) -> None:
     kind = stage(name).Inputs

@@ -21,6 +21,10 @@ _CLEAR = "\r\x1b[K"  # to the beginning of a terminal's line, and nothing on it
 STAGES = {
     "scan": "look for unsafe serialization in a model's files",
     "audit": "look for known vulnerabilities in a model's requirements",
+    "plan": "say which models of a repository a change touches",
+    "compare": "say how a model differs from the one in another commit",
+    "check": "scan and audit the models that a change touches",
+    "gate": "turn the results of all jobs into one verdict",
     "package": "write a model as an OCI artifact and print its digest",
     "sign": "sign an artifact and the files in it",
     "attest": "attach a signed statement to an artifact",

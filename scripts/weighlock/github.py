@@ -21,10 +21,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from weighlock import pages
 from weighlock.errors import UnfinishedError, WeighlockError
 from weighlock.inputs import PASSWORD_VARIABLE
 from weighlock.predicates import Build
-from weighlock.stages import Outcome, Problem
+from weighlock.stages import Outcome, Paged, Problem
 from weighlock.text import counted, printable
 
 BUILD_TYPE = "https://actions.github.io/buildtypes/workflow/v1"
@@ -91,15 +92,21 @@ def harmless(words: str, environ: Mapping[str, str], *, json: bool = False) -> s
 def report(
     stage: str, inputs: Any, outcome: Outcome, environ: Mapping[str, str], *, stream: TextIO | None = None
 ) -> None:
-    """Write outputs, annotations (worst first, at most ten) and job summary, where GitHub asks for them."""
+    """Write outputs, annotations (worst first, at most ten) and job summary, where GitHub asks for them.
+
+    A part of a result, which another stage reports whole, gets outputs only.
+    """
     if not _here(environ):
         return
     outputs = _outputs(outcome)
     _append(environ, "GITHUB_OUTPUT", "".join(entry(name, value) for name, value in outputs.items()))
+    shown = outcome.page() if isinstance(outcome, Paged) else None
+    if shown is None and isinstance(outcome, Paged):
+        return
     out = stream or sys.stderr
     out.writelines(_annotations(stage, inputs, outcome, environ))
     out.flush()
-    _summarise(environ, _page(stage, outcome, outputs))
+    _summarise(environ, pages.rendered(shown, SUMMARY_LIMIT // 2) if shown else _page(stage, outcome, outputs))
 
 
 def complain(error: WeighlockError, environ: Mapping[str, str], *, stream: TextIO | None = None) -> None:
@@ -166,6 +173,8 @@ def _location(inputs: Any, problem: Problem, environ: Mapping[str, str]) -> str 
 
     A problem's path is relative to the model, or to the folder of the requirements that were audited.
     """
+    if problem.rooted:
+        return problem.path if problem.path.isprintable() and problem.path else None
     model, requirements = getattr(inputs, "path", None), getattr(inputs, "requirements", None)
     if not problem.path or not environ.get("GITHUB_WORKSPACE"):
         return None
@@ -210,14 +219,8 @@ def _page(stage: str, outcome: Outcome, outputs: Mapping[str, str]) -> str:
 def _table(rows: Sequence[tuple[str, str]], heads: tuple[str, str]) -> str:
     if not rows:
         return ""
-    cells = [f"<tr><td>{_code(left)}</td><td>{_code(right)}</td></tr>" for left, right in rows]
+    cells = [f"<tr><td>{pages.code(left)}</td><td>{pages.code(right)}</td></tr>" for left, right in rows]
     return "\n".join(["<table>", f"<tr><th>{heads[0]}</th><th>{heads[1]}</th></tr>", *cells, "</table>"])
-
-
-def _code(text: str) -> str:
-    words = " ".join(text.split())
-    shown = words if len(words) <= 500 else words[:500] + " …"
-    return f"<code>{html.escape(shown)}</code>" if shown else ""
 
 
 def _preformatted(text: str) -> str:

@@ -24,7 +24,8 @@ _BY_RULE = {
     "native": "Remove it from the model: a program belongs into a package or a container image.",
     "onnx.python": "Export the model without operators that run Python.",
     "onnx.external-data": "Do not load it. Save the model with its tensors inside, or in a file beside it.",
-    "pickle": "Do not load it. Save the tensors as safetensors, or a scikit-learn model with skops.",
+    "pickle": "Do not load it. Save the weights without code: safetensors.torch.save_file(model.state_dict(), "
+    "'model.safetensors'), or skops.io.dump(model, 'model.skops') for scikit-learn.",
     "r": "Do not load it. Save the numbers alone (saveRDS of a list of vectors), without functions and formulas.",
     "skops": "Do not load it. Have its types reviewed, and name those that are yours under scan.globals.",
     "tensorflow": "Do not load it. Export the model without operations that read files or run code.",

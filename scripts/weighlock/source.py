@@ -1,22 +1,20 @@
 """Where a model comes from when no CI says so: the local git commit, as far as the files are really in it.
 
-Only git commands that run no hook, filter or file-system monitor are used, since a folder's own git configuration may
-be hostile; whether a file is as committed is compared here, by the object id that git gives such a file.
+Whether a file is as committed is compared here, by the object id that git gives such a file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import subprocess
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
+from weighlock import git
 from weighlock.model import Model, ModelFile
 from weighlock.predicates import LOCAL, Build
 
 _BUILDER = LOCAL + "#builder"
-_SECONDS = 10
 _BLOB_LIMIT = 100_000_000  # bytes; larger files are kept in git as LFS pointers, if at all
 
 
@@ -26,13 +24,13 @@ def local(path: Path, model: Model) -> Build:
     The commit around `path` is named only when at least one file is in it as it is here; how many are, is said too.
     """
     folder = path if path.is_dir() else path.parent
-    commit = _git(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode(errors="replace").strip()
+    commit = _said(folder, "rev-parse", "--verify", "--quiet", "HEAD^{commit}").decode(errors="replace").strip()
     tree = _tree(folder) if commit else {}
     same = sum(1 for file in model.files if file.path in tree and _is_committed(file, tree[file.path]))
     internal = {"files": len(model.files), "filesAsCommitted": same}
     if not same:
         return Build(LOCAL, _BUILDER, {"model": model.name}, internal)
-    remote = _git(folder, "config", "--get", "remote.origin.url").decode(errors="replace").strip()
+    remote = _said(folder, "config", "--get", "remote.origin.url").decode(errors="replace").strip()
     origin = {"uri": f"git+{_without_secret(remote)}"} if remote else {}
     source = {"name": "source", **origin, "digest": {"gitCommit": commit}}
     return Build(LOCAL, _BUILDER, {"model": model.name}, internal, (source,))
@@ -41,7 +39,7 @@ def local(path: Path, model: Model) -> Build:
 def _tree(folder: Path) -> dict[str, str]:
     """Return path below `folder` to object id, for every file of the commit that is checked out."""
     entries = [
-        entry.split(b"\t", 1) for entry in _git(folder, "ls-tree", "-r", "-z", "HEAD", ".").split(b"\0") if entry
+        entry.split(b"\t", 1) for entry in _said(folder, "ls-tree", "-r", "-z", "HEAD", ".").split(b"\0") if entry
     ]
     return {os.fsdecode(path): kind.split()[2].decode() for kind, path in entries}
 
@@ -63,21 +61,8 @@ def _object_id(content: bytes, like: str) -> str:
     return algorithm(b"blob %d\0" % len(content) + content).hexdigest()
 
 
-def _git(folder: Path, *words: str) -> bytes:
-    """Return what git prints, nothing where it fails or is missing."""
-    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    try:
-        done = subprocess.run(
-            ["git", "-c", "core.fsmonitor=false", *words],
-            cwd=folder,
-            env=environ,
-            capture_output=True,
-            timeout=_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return b""
-    return done.stdout if done.returncode == 0 else b""
+def _said(folder: Path, *words: str) -> bytes:
+    return git.say(folder, *words) or b""
 
 
 def _without_secret(url: str) -> str:

@@ -52,6 +52,11 @@ def read(raw: bytes, name: str) -> Document:
     return Document(content, lines, name)
 
 
+def plain(raw: bytes, name: str) -> Json:
+    """Read a YAML mapping that keeps no schema of ours; what is wrong with it is an `InputError` with the line."""
+    return _document(raw, name)[0]
+
+
 def _document(raw: bytes, name: str) -> tuple[Json, Lines]:
     """Return the content as JSON, and the line of everything in it by its path."""
     import yaml  # noqa: PLC0415 - the library comes with the stages that read the file

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from weighlock.inputs import PASSWORD_VARIABLE
 from weighlock.jsonio import Json
@@ -46,6 +46,53 @@ class Problem:
     path: str
     message: str
     line: int | None = None
+    rooted: bool = False
+    """Whether `path` is relative to the repository instead, which need not be checked out where this is reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line of a page: words of ours, what comes from a model (shown as code), and what to do about it."""
+
+    words: str
+    value: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """A part of a page that a reader opens: lines, or text as it is."""
+
+    title: str
+    lines: tuple[Line, ...] = ()
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a page about one subject, which is a name that comes from outside."""
+
+    words: str
+    subject: str
+    lines: tuple[Line, ...] = ()
+    folds: tuple[Fold, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What a person reads first, on a small screen: the verdict, the reasons, then one section a subject, worst first."""
+
+    verdict: str
+    lines: tuple[Line, ...] = ()
+    sections: tuple[Section, ...] = ()
+
+
+@runtime_checkable
+class Paged(Protocol):
+    """Outputs that say themselves how the CI's summary looks."""
+
+    def page(self) -> Page | None:
+        """Return the page, None for a part of a result that another stage reports whole, with its problems."""
 
 
 class Outcome(Protocol):

@@ -1,0 +1,230 @@
+"""What a change touches, by git's objects alone, whatever the files are called."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import subprocess
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from weighlock import finding, planning
+from weighlock.errors import InputError, MalformedError
+from weighlock.git import Repository
+from weighlock.planning import Plan, Touched
+
+LISTED = "version: 1\nmodels:\n- name: a\n  path: models/a\n  requirements: requirements.txt\n"
+POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 7000000\n"
+
+
+class Repo:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *words: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        return subprocess.run(
+            ["git", *who, *words], cwd=self.folder, check=True, capture_output=True, text=True
+        ).stdout.strip()
+
+    def commit(self, files: dict[str, bytes | str | None]) -> str:
+        for name, content in files.items():
+            path = self.folder / name
+            if content is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "x")
+        return self.git("rev-parse", "HEAD")
+
+    def plan(self, base: str | None, shard_size: int = 10**9) -> Plan:
+        repository = Repository.at(self.folder)
+        commits = planning.between(repository, base, "HEAD")
+        return planning.made(repository, commits, "weighlock.yml", shard_size)
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    return Repo(tmp_path)
+
+
+def touched(plan: Plan) -> list[str]:
+    return [model.path for model in plan.models]
+
+
+START: dict[str, bytes | str | None] = {
+    "models/a/model.safetensors": "weights",
+    "models/a/config.json": "{}",
+    "models/b/model.onnx": "weights",
+    "src/app.py": "x = 1\n",
+    "src/best.pkl": "pickle",
+}
+
+
+@pytest.mark.parametrize(
+    ("files", "models"),
+    [
+        ({"src/app.py": "x = 2\n"}, []),
+        ({"README.md": "words"}, []),
+        ({"models/a/config.json": "{ }"}, ["models/a"]),
+        ({"models/a/new.txt": "words"}, ["models/a"]),
+        ({"models/a/config.json": None}, ["models/a"]),
+        ({"src/best.pkl": "other"}, ["src/best.pkl"]),
+        ({"src/new.gguf": "GGUF"}, ["src/new.gguf"]),
+        ({"src/notes.txt": pickle.dumps({"a": 1})}, ["src/notes.txt"]),
+        ({"src/notes.txt": pickle.dumps({"a": 1}, 0)}, ["src/notes.txt"]),
+        ({"src/blob.dat": POINTER}, ["src/blob.dat"]),
+        ({"src/rows.parquet": POINTER}, []),
+        ({"weighlock.yml": "version: 1\n"}, ["models/a", "models/b", "src/best.pkl"]),
+        ({"models/b.dvc": "outs:\n- md5: 1\n  path: b\n"}, ["models/b"]),
+        ({"far/model.pkl.dvc": "outs:\n- md5: 1\n  path: model.pkl\n"}, ["far/model.pkl"]),
+        ({"far/rows.dvc": "outs:\n- md5: 1\n  path: rows\n"}, []),
+        ({"far/out.pkl.dvc": "outs:\n- md5: 1\n  path: ../../../etc/x.pkl\n"}, []),
+        ({"far/bad.dvc": "outs: [&a *a"}, []),
+    ],
+)
+def test_what_a_change_touches(repo: Repo, files: dict[str, bytes | str | None], models: list[str]) -> None:
+    base = repo.commit(START)
+    repo.commit(files)
+    assert touched(repo.plan(base)) == models
+
+
+def test_without_a_base_everything_is_new(repo: Repo) -> None:
+    repo.commit(START)
+    assert touched(repo.plan(None)) == ["models/a", "models/b", "src/best.pkl"]
+    assert touched(repo.plan("0" * 40)) == ["models/a", "models/b", "src/best.pkl"]
+
+
+def test_a_model_that_moved_is_gone_and_new(repo: Repo) -> None:
+    base = repo.commit(START)
+    repo.git("mv", "models/b", "models/c")
+    repo.commit({})
+    plan = repo.plan(base)
+    assert touched(plan) == ["models/c"]
+    assert plan.removed == ("models/b",)
+
+
+def test_what_others_merged_meanwhile_is_not_of_this_change(repo: Repo) -> None:
+    repo.commit(START)
+    repo.git("checkout", "-q", "-b", "feature")
+    repo.commit({"models/a/config.json": "{ }"})
+    repo.git("checkout", "-q", "main")
+    base = repo.commit({"models/b/model.onnx": "other"})
+    repo.git("checkout", "-q", "feature")
+    assert touched(repo.plan(base)) == ["models/a"]
+
+
+def test_only_the_outputs_that_differ_in_a_dvc_lock_are_touched(repo: Repo) -> None:
+    lock = "stages:\n  t:\n    outs:\n    - {{path: models/a, md5: '{}'}}\n    - {{path: models/b, md5: '2'}}\n"
+    base = repo.commit(START | {"dvc.lock": lock.format("1")})
+    repo.commit({"dvc.lock": lock.format("3")})
+    assert touched(repo.plan(base)) == ["models/a"]
+
+
+def test_a_requirements_file_touches_the_models_that_name_it(repo: Repo) -> None:
+    base = repo.commit(START | {"requirements.txt": "numpy==2.0\n", "weighlock.yml": LISTED})
+    repo.commit({"requirements.txt": "numpy==2.1\n"})
+    plan = repo.plan(base)
+    assert touched(plan) == ["models/a"]
+    assert plan.models[0].requirements == ("requirements.txt",)
+
+
+def test_what_lies_outside_of_the_listed_models_is_found_all_the_same(repo: Repo) -> None:
+    base = repo.commit(START | {"weighlock.yml": LISTED})
+    repo.commit({"models/b/model.onnx": "other"})
+    assert touched(repo.plan(base)) == ["models/b"]
+
+
+def test_a_listed_folder_is_a_model_whatever_is_in_it(repo: Repo) -> None:
+    base = repo.commit({"src/data.txt": "words", "src/app.py": "", "weighlock.yml": LISTED.replace("models/a", "src")})
+    repo.commit({"src/data.txt": "other words"})
+    assert touched(repo.plan(base)) == ["src"]
+
+
+def test_a_broken_policy_is_no_plan(repo: Repo) -> None:
+    base = repo.commit(START)
+    repo.commit({"weighlock.yml": "version: 1\nmodels: 3\n"})
+    with pytest.raises(InputError, match=r"weighlock.yml:2"):
+        repo.plan(base)
+
+
+def test_a_base_that_is_not_in_the_clone_is_named(repo: Repo) -> None:
+    repo.commit(START)
+    with pytest.raises(InputError, match="nobody can say what changed") as caught:
+        repo.plan("1" * 40)
+    assert "fetch-depth: 0" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["--output=x", "-h", "HEAD~99", "a b", "\n"])
+def test_a_base_is_never_an_option(repo: Repo, name: str) -> None:
+    repo.commit(START)
+    with pytest.raises(InputError):
+        repo.plan(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["a\nb.pkl", "a\tb.pkl", 'a"b.pkl', "::error::.pkl", "-n.pkl", ":(glob)*.pkl", "ü.pkl"]
+)
+def test_hostile_names_are_names(repo: Repo, name: str) -> None:
+    base = repo.commit({"src/app.py": ""})
+    repo.commit({f"src/{name}": b"x"})
+    assert touched(repo.plan(base)) == [f"src/{name}"]
+
+
+def test_a_name_that_is_no_text_is_a_name(repo: Repo) -> None:
+    base = repo.commit({"src/app.py": ""})
+    raw = os.fsdecode(b"src/\xff.pkl")
+    repo.commit({raw: b"x"})
+    plan = repo.plan(base)
+    assert touched(plan) == [raw]
+    assert planning.read(json.dumps(plan.to_json()).encode(), "plan") == plan
+
+
+def test_a_pointer_counts_as_large_as_what_it_stands_for(repo: Repo) -> None:
+    repo.commit({"models/a/model.gguf": POINTER})
+    assert repo.plan(None).models[0].size == 7_000_000
+
+
+def test_a_plan_survives_its_file_and_no_other_document_does(repo: Repo) -> None:
+    repo.commit(START)
+    plan = repo.plan(None)
+    raw = json.dumps(plan.to_json()).encode()
+    assert planning.read(raw, "plan").digest == plan.digest
+    for broken in (b"", b"[]", b"{}", raw.replace(b'"head"', b'"tail"'), raw.replace(b"false", b"0")):
+        with pytest.raises(MalformedError):
+            planning.read(broken, "plan")
+
+
+@given(st.lists(st.integers(0, 10**12), max_size=600), st.integers(1, 10**12))
+def test_every_model_is_in_exactly_one_shard(sizes: list[int], shard_size: int) -> None:
+    models = [Touched(str(position), (), size, ()) for position, size in enumerate(sizes)]
+    shards = planning.shared(models, shard_size)
+    assert sorted(position for shard in shards for position in shard) == list(range(len(sizes)))
+    assert len(shards) <= planning.SHARDS
+    assert all(shards)
+
+
+@pytest.mark.parametrize(
+    ("paths", "models"),
+    [
+        (["model.safetensors", "config.json", "modeling.py"], ["."]),
+        (["m/MLmodel", "m/model.pkl", "m/code/x.py"], ["m"]),
+        (["m/model_index.json", "m/unet/config.json", "m/unet/w.safetensors"], ["m"]),
+        (["saved/1/saved_model.pb", "saved/1/variables/variables.index"], ["saved/1"]),
+        (["m/a.onnx", "m/README.md", "m/sub/b.onnx"], ["m"]),
+        (["m/a.onnx", "m/run.py"], ["m/a.onnx"]),
+        (["a.pt", "setup.py"], ["a.pt"]),
+        (["x/config.json", "x/app.py"], []),
+        (["deep/pytorch_model-00001-of-00002.bin", "other/data.bin"], ["deep"]),
+        (["notes.md"], []),
+    ],
+)
+def test_models_are_found(paths: list[str], models: list[str]) -> None:
+    assert finding.models(paths) == models
