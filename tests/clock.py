@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from weighlock.store.retries import Retries
+from weighlock.retries import Retries
 
 
 class Clock:

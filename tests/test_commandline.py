@@ -14,7 +14,7 @@ from commands import weighlock
 from weighlock import __main__ as console
 from weighlock.commandline import add_arguments, fill, inputs_of
 from weighlock.errors import InputError
-from weighlock.inputs import option
+from weighlock.inputs import SignerInputs, VerifierInputs, option
 from weighlock.scanners import Severity
 
 
@@ -86,6 +86,16 @@ def test_every_stage_has_the_same_shape(name: str) -> None:
         assert item.option.help
         assert not item.option.help.endswith(".")
     assert (module.__doc__ or "").startswith(("``weighlock", "Scan"))
+
+
+@pytest.mark.parametrize("name", console.STAGES)
+def test_no_input_of_a_stage_hides_one_that_it_shares(name: str) -> None:
+    shared = {field.name for group in (SignerInputs, VerifierInputs) for field in dataclasses.fields(group)}
+    own = console.stage(name).Inputs.__annotations__
+    groups = {
+        field for base in console.stage(name).Inputs.__mro__[1:] for field in getattr(base, "__annotations__", {})
+    }
+    assert not shared & groups & set(own)
 
 
 @pytest.mark.parametrize("name", console.STAGES)

@@ -45,9 +45,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="stage", metavar="COMMAND", required=True)
     words = list(sys.argv[1:] if arguments is None else arguments)
     for name, purpose in STAGES.items():
-        command = commands.add_parser(name, help=purpose, description=purpose.capitalize() + ".")
+        command = commands.add_parser(
+            name,
+            help=purpose,
+            description=purpose.capitalize() + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         if name in words:
             commandline.add_arguments(command, stage(name).Inputs)
+            command.epilog = getattr(stage(name), "EXAMPLES", None)
     namespace = parser.parse_args(words)
     common = commandline.common(namespace)
     logging.basicConfig(level=logging.DEBUG if common.verbose else logging.ERROR, format="%(name)s: %(message)s")

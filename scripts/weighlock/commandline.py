@@ -64,7 +64,8 @@ def inputs_of(kind: type[Any]) -> list[Input]:
 def add_arguments(parser: argparse.ArgumentParser, kind: type[Any]) -> None:
     """Add the flags of `kind` and the common ones; defaults are filled in later, so that variables can stand between."""
     for item in inputs_of(kind):
-        words = item.option.help + ("" if item.required or not item.default else f" (default: {_shown(item.default)})")
+        words = item.option.help + (f"; also {item.option.variable}" if item.option.variable else "")
+        words += "" if item.required or not item.default else f" (default: {_shown(item.default)})"
         more: dict[str, Any] = {"help": words.replace("%", "%%"), "default": argparse.SUPPRESS}
         if item.kind is bool:
             more |= {"action": argparse.BooleanOptionalAction}
@@ -93,7 +94,7 @@ def fill(kind: type[Any], given: Mapping[str, Any], environ: Mapping[str, str]) 
     for item in inputs_of(kind):
         raw = given.get(item.name)
         if raw is None or raw == "":
-            raw = environ.get(item.variable) or None
+            raw = environ.get(item.variable) or environ.get(item.option.variable) or None
         if raw is None:
             if item.required:
                 raise InputError(f"{item.flag} is missing", remedy=f"Give {_example(item)}.")

@@ -15,8 +15,9 @@ from typing import Any
 from weighlock import config
 from weighlock.config.verify import Rules, Trusted, VerifyPolicy
 from weighlock.errors import InputError
-from weighlock.signing import Signer, Verifier, identity
+from weighlock.signing import Signer, Verifier, ambient
 from weighlock.signing.anyone import AnyOf
+from weighlock.signing.identity import GITHUB_ISSUER, Identity
 from weighlock.text import printable
 
 PASSWORD_VARIABLE = "WEIGHLOCK_KEY_PASSWORD"  # noqa: S105 - the name, not the password
@@ -29,11 +30,20 @@ class Option:
     help: str
     positional: bool
     metavar: str
+    variable: str
+    """Another variable that fills it, for what is the same in all commands."""
 
 
-def option(help: str, *, default: Any = dataclasses.MISSING, positional: bool = False, metavar: str = "") -> Any:  # noqa: A002 - the word that argparse uses
+def option(
+    help: str,  # noqa: A002 - the word that argparse uses
+    *,
+    default: Any = dataclasses.MISSING,
+    positional: bool = False,
+    metavar: str = "",
+    variable: str = "",
+) -> Any:
     """Declare a field of `Inputs`; without a default it is required."""
-    return dataclasses.field(default=default, metadata={"option": Option(help, positional, metavar)})
+    return dataclasses.field(default=default, metadata={"option": Option(help, positional, metavar, variable)})
 
 
 def output(help: str, *, default: Any = dataclasses.MISSING) -> Any:  # noqa: A002 - as in `option`
@@ -50,20 +60,62 @@ class Enforced:
     policy: VerifyPolicy | None = None
 
 
+_TRUST_CONFIG = "WEIGHLOCK_TRUST_CONFIG"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignerInputs:
-    """Who signs, for the stages that do."""
+    """Who signs, for the stages that do: the holder of a key, or else whom the CI vouches for."""
 
     key: Path | None = option("private key (PEM); its password in WEIGHLOCK_KEY_PASSWORD", default=None, metavar="FILE")
+    identity_token_file: Path | None = option(
+        "sign without a key, by this OIDC identity token (default: the job's own identity)",
+        default=None,
+        metavar="FILE",
+    )
+    trust_config: Path | None = option(
+        "the Sigstore to sign in, a ClientTrustConfig as JSON (default: the public one)",
+        default=None,
+        metavar="FILE",
+        variable=_TRUST_CONFIG,
+    )
+    sigstore_timeout: int = option(
+        "how long signing without a key may take, attempts and waits included", default=900, metavar="SECONDS"
+    )
+    allow_public_log: bool = option(
+        "let a repository that is not public be named in the public Sigstore, for good", default=False
+    )
+
+    def keyless(self) -> bool:
+        """Tell whether no key is given."""
+        return self.key is None
 
     def signer(self, environ: Mapping[str, str]) -> Signer:
         """Return the signer that these inputs name; `InputError` where nothing says who signs."""
-        return identity.signer(self.key, environ.get(PASSWORD_VARIABLE) or None)
+        if self.key is not None and self.identity_token_file is not None:
+            raise InputError("a key and an identity token are given", remedy="Give --key or --identity-token-file.")
+        if self.key is not None:
+            from weighlock.signing.key import KeySigner  # noqa: PLC0415 - the library comes with the stages that sign
+
+            return KeySigner.load(self.key, environ.get(PASSWORD_VARIABLE) or None)
+        here = ambient.look(environ)
+        if self.identity_token_file is None and here.known and not here.able:
+            raise InputError(f"nobody signs: {here.why}", remedy=here.remedy)
+        from weighlock.signing.keyless import tokens  # noqa: PLC0415 - takes a third of a second
+        from weighlock.signing.keyless.signer import KeylessSigner  # noqa: PLC0415
+        from weighlock.signing.keyless.trust import Trust  # noqa: PLC0415
+
+        return KeylessSigner(
+            Trust(self.trust_config),
+            tokens.file(self.identity_token_file) if self.identity_token_file else tokens.ambient,
+            allow_public_log=self.allow_public_log,
+            limit=self.sigstore_timeout,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifierInputs:
-    """Whom to trust, for the stages that verify."""
+    """Whom to trust, for the stages that verify: the holder of a key, or an identity that an issuer vouches for."""
 
     key: Path | None = option("public key (PEM) of the one who released the model", default=None, metavar="FILE")
     policy: Path | None = option(
@@ -71,10 +123,30 @@ class VerifierInputs:
         default=None,
         metavar="FILE",
     )
+    issuer: str = option(f"who vouches for the identity; GitHub Actions is {GITHUB_ISSUER}", default="", metavar="URL")
+    identity: str = option(
+        "name in the certificate: a workflow's URL with its ref, or an e-mail address", default="", metavar="NAME"
+    )
+    source: str = option("repository that was released: OWNER/REPO, or its URL", default="", metavar="REPOSITORY")
+    ref: str = option("ref that was released: refs/tags/v1.2.0, refs/heads/main", default="", metavar="REF")
+    trigger: str = option(
+        "event that started the release: push, workflow_dispatch, release", default="", metavar="EVENT"
+    )
+    runner: str = option("kind of the runner: github-hosted or self-hosted", default="", metavar="KIND")
+    builder: str = option(
+        "workflow that signed: OWNER/REPO/.github/workflows/FILE, without a ref", default="", metavar="WORKFLOW"
+    )
+    builder_commit: str = option("commit of that workflow, all of it", default="", metavar="COMMIT")
+    trust_config: Path | None = option(
+        "the Sigstore that it was signed in: a ClientTrustConfig or a trusted_root.json (default: the public one)",
+        default=None,
+        metavar="FILE",
+        variable=_TRUST_CONFIG,
+    )
 
     def pin(self) -> bool:
         """Tell whether they name anybody."""
-        return self.key is not None or self.policy is not None
+        return self.key is not None or self.policy is not None or any(self._pinned().values())
 
     def verifier(self) -> Verifier:
         """Return the verifier of the identity that these inputs pin; `InputError` where they pin none."""
@@ -82,9 +154,10 @@ class VerifierInputs:
 
     def enforced(self) -> Enforced:
         """Return whom to trust and what must be shown; `InputError` where nobody is named, or two things name them."""
+        pinned = self._pinned()
         if self.policy is None:
-            return Enforced(identity.verifier(self.key))
-        if self.key is not None:
+            return Enforced(_verifier(self.key, pinned, self.trust_config))
+        if self.key is not None or any(pinned.values()):
             raise InputError(
                 "a policy is given and an identity beside it", remedy="Put the identity into the policy's 'trusted'."
             )
@@ -94,9 +167,27 @@ class VerifierInputs:
                 f"{printable(str(self.policy))} has no section 'verify', and an empty policy lets everything pass",
                 remedy="Say whom to trust: verify: {trusted: [{key: release.pub}]}",
             )
-        return Enforced(trusting(policy.trusted), policy.rules, policy)
+        return Enforced(trusting(policy.trusted, self.trust_config), policy.rules, policy)
+
+    def _pinned(self) -> dict[str, str]:
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(Identity)}
 
 
-def trusting(trusted: Sequence[Trusted]) -> Verifier:
-    """Return the verifier that takes a signature by any of these identities."""
-    return AnyOf([identity.verifier(item.key) for item in trusted])
+def trusting(trusted: Sequence[Trusted], trust_config: Path | None) -> Verifier:
+    """Return the verifier that takes a signature by any of these identities; certificates are of one Sigstore."""
+    names = [field.name for field in dataclasses.fields(Identity)]
+    return AnyOf([_verifier(item.key, {name: getattr(item, name) for name in names}, trust_config) for item in trusted])
+
+
+def _verifier(key: Path | None, pinned: Mapping[str, str], trust_config: Path | None) -> Verifier:
+    """Return the verifier of a key or of an identity, which are never pinned together."""
+    if key is None:
+        whom = Identity(**pinned)
+        from weighlock.signing.keyless.verifier import KeylessVerifier  # noqa: PLC0415 - takes a third of a second
+
+        return KeylessVerifier.load(whom, trust_config)
+    if any(pinned.values()):
+        raise InputError("a key and an identity are pinned", remedy="Pin one of them: a key has no certificate.")
+    from weighlock.signing.key import KeyVerifier  # noqa: PLC0415 - the library comes with the stages that verify
+
+    return KeyVerifier.load(key)

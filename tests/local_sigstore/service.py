@@ -213,6 +213,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     do_GET = do_POST = reply  # noqa: N815 - the names that http.server calls
 
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(int(self.sigstore.now().timestamp() if timestamp is None else timestamp))
+
     def log_message(self, *_: object) -> None:
         pass
 

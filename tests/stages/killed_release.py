@@ -16,8 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from weighlock.inputs import Enforced
-from weighlock.signing.identity import signer
+from weighlock.inputs import Enforced, SignerInputs
 from weighlock.stages import Context
 from weighlock.stages.release import Inputs, run
 from weighlock.stages.verify import verify
@@ -83,7 +82,7 @@ def release(model: str, to: str, key: str, step: int | None) -> Any:
 def look(model: str, to: str, key: str) -> dict[str, Any]:
     """Return what is there after the kill, and after the rerun."""
     target = Target.parse(to)
-    pinned = Enforced(signer(Path(key), None).verifier())
+    pinned = Enforced(SignerInputs(key=Path(key)).signer({}).verifier())
     store = open_store(target)
     there = store.resolve("v1")
     complete = there is not None and verify(store, there, pinned).passed

@@ -129,7 +129,7 @@ def test_the_pointer_of_a_file_in_lfs_comes_with_the_command_that_fetches_it(
     [
         (["release", "missing", "--to", "oci:out:v1", "--key", "KEY"], "missing"),
         (["release", "empty", "--to", "oci:out:v1", "--key", "KEY"], "holds no files"),
-        (["release", "tiny", "--to", "oci:out:v1"], "no key says who signs"),
+        (["release", "tiny", "--to", "oci:out:v1"], "nothing says who signs"),
         (["release", "tiny", "--to", "oci:out:v1", "--key", "nokey"], "cannot be read"),
         (["release", "tiny", "--to", "acme/model:v1", "--key", "KEY"], "host"),
         (["release", "tiny", "--to", "oci:out:v 1", "--key", "KEY"], "tag"),

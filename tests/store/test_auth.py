@@ -12,11 +12,11 @@ import requests
 from artifacts import opener
 from weighlock.errors import NotFoundError, StoreError
 from weighlock.oci import Descriptor
+from weighlock.retries import Retries
 from weighlock.store.auth import Authorizer, Challenge
 from weighlock.store.client import Client
 from weighlock.store.credentials import Credentials
 from weighlock.store.registry import Registry
-from weighlock.store.retries import Retries
 from weighlock.store.wire import Answer, Request, Wire, is_loopback, origin
 
 LAYER = Descriptor.of(b"0123456789", "application/octet-stream")

@@ -131,7 +131,7 @@ class KeyVerifier:
         """Raise `SignatureError` unless this key signed the bundle, and an in-toto statement in it."""
         if bundle.payload_type != IN_TOTO:
             raise SignatureError("the bundle's payload is no in-toto statement")
-        if "publicKey" not in bundle.material:
+        if "publicKey" not in bundle.material or "certificate" in bundle.material:
             raise SignatureError("the bundle was signed with a certificate, and a key is pinned")
         try:
             self._key.verify(bundle.signature, bundle.signed_bytes(), _SHA256)

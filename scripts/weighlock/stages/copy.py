@@ -29,7 +29,7 @@ _DEPTH = 3  # a referrer of a referrer of a referrer; deeper is nobody's evidenc
 class Inputs(VerifierInputs):
     """What `copy` is told."""
 
-    source: str = option("the artifact: oci:DIR[:TAG|@DIGEST] or HOST/REPO[:TAG|@DIGEST]", positional=True)
+    target: str = option("the artifact: oci:DIR[:TAG|@DIGEST] or HOST/REPO[:TAG|@DIGEST]", positional=True)
     to: str = option("where to copy it: oci:DIR[:TAG] or HOST/REPO[:TAG]", positional=True, metavar="TARGET")
     plain_http: bool = option("talk to the registries without TLS (loopback needs no flag)", default=False)
 
@@ -88,7 +88,7 @@ class Node:
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Read what there is, move blobs, then the manifest, then what hangs on it, then the tag."""
-    target, place = Target.parse(inputs.source), Target.place_of(inputs.to)
+    target, place = Target.parse(inputs.target), Target.place_of(inputs.to)
     source = open_store(target, plain_http=inputs.plain_http)
     store = open_store(place, plain_http=inputs.plain_http)
     subject = find(source, target)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from weighlock import __version__
 from weighlock.inputs import PASSWORD_VARIABLE, output
 from weighlock.jsonio import Json
+from weighlock.signing import ambient
 from weighlock.stages import Context, Problem
 
 _NEEDS = {
@@ -18,6 +19,7 @@ _NEEDS = {
     "audit": ("pip_audit", "packaging", "pip"),
     "package to a registry": ("requests",),
     "sign, attest and verify with a key": ("cryptography",),
+    "sign, attest and verify without a key": ("sigstore",),
 }
 
 
@@ -70,7 +72,7 @@ class Outputs:
 def run(inputs: Inputs, context: Context) -> Outputs:  # noqa: ARG001 - every stage takes the two
     """Look around; nothing is opened and nothing is sent."""
     stages = [_stage(name, modules) for name, modules in _NEEDS.items()]
-    surroundings = [_python(), _git(), _password(context), _continuous_integration(context)]
+    surroundings = [_python(), _git(), _password(context), _continuous_integration(context), _identity(context)]
     able = all(item.ok for item in stages)
     return Outputs(abilities=(*surroundings, *stages), able="true" if able else "false")
 
@@ -96,11 +98,15 @@ def _password(context: Context) -> Ability:
 
 
 def _continuous_integration(context: Context) -> Ability:
-    if context.environ.get("GITHUB_ACTIONS") != "true":
-        return Ability("ci", ok=False, detail="no CI that we know", remedy="Provenance will name the local git commit.")
-    identity = "ACTIONS_ID_TOKEN_REQUEST_URL" in context.environ
-    detail = "GitHub Actions, " + ("with" if identity else "without") + " an OIDC identity"
-    return Ability("ci", identity, detail, "Add `id-token: write` to the job's permissions; forks get no identity.")
+    here = context.environ.get("GITHUB_ACTIONS") == "true"
+    detail = "GitHub Actions: provenance names this run" if here else "none whose runs provenance can name"
+    return Ability("ci", here, detail, "Provenance will name the local git commit.")
+
+
+def _identity(context: Context) -> Ability:
+    here = ambient.look(context.environ)
+    words = "an identity token to sign without a key may be asked for" if here.able else here.why
+    return Ability("identity", here.able, f"{here.name}: {words}", here.remedy)
 
 
 def _stage(name: str, modules: tuple[str, ...]) -> Ability:

@@ -25,6 +25,35 @@ from weighlock.text import counted, printable
 
 _LICENCES = "org.opencontainers.image.licenses"
 _CONFIG_LIMIT = 4 * 1024 * 1024  # bytes
+EXAMPLES = """\
+whom to trust:
+  Nobody is trusted unless you say whom: an issuer together with --source, --builder or --identity, or a key. Every value
+  is compared as a whole; https://github.com/ may be left out of --source and --builder. The signatures are found where
+  the model is, and what was enforced is printed. To learn who signed, without believing it: weighlock inspect TARGET
+
+examples:
+  a model that a repository on GitHub released by a workflow of its own, at a tag:
+    weighlock verify ghcr.io/acme/tiny:1.2.0 --issuer https://token.actions.githubusercontent.com \\
+      --source acme/models --builder acme/models/.github/workflows/release.yml --ref refs/tags/v1.2.0
+
+  one that a reusable workflow of another repository built, whose tag may move, on GitHub's own machines:
+    weighlock verify ghcr.io/acme/tiny:1.2.0 --issuer https://token.actions.githubusercontent.com --source acme/models \\
+      --builder acme/builders/.github/workflows/publish.yml --builder-commit COMMIT --runner github-hosted
+
+  one that a person signed:
+    weighlock verify ghcr.io/acme/tiny:1.2.0 --issuer https://accounts.google.com --identity ada@example.com
+
+  one that was signed with a key, in a layout on disk:
+    weighlock verify oci:release:1.2.0 --key acme.pub
+
+  what a file says, several identities and rules for the evidence among it:
+    weighlock verify ghcr.io/acme/tiny:1.2.0 --policy policy.yml
+
+  in another Sigstore than the public one, or without a network:
+    weighlock verify oci:release:1.2.0 --trust-config trusted_root.json --issuer URL --source acme/models
+
+exit codes: 0 it passes, 1 it does not, 2 the inputs are wrong, 3 it could not be found out
+"""
 
 
 @dataclass(frozen=True, slots=True)

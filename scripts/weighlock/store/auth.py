@@ -13,8 +13,8 @@ from urllib.parse import urlencode
 
 from weighlock import jsonio
 from weighlock.errors import MalformedError, StoreError
+from weighlock.retries import PassingError
 from weighlock.store.credentials import Credentials
-from weighlock.store.retries import PassingError
 from weighlock.store.wire import Request, Wire, host_of, origin
 from weighlock.text import printable
 

@@ -5,17 +5,14 @@ Every failure ends in one sentence with the registry's own code and message, and
 
 from __future__ import annotations
 
-import email.utils
-import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 
 from weighlock import jsonio
 from weighlock.errors import MalformedError, StoreError
+from weighlock.retries import Attempts, PassingError, Retries, retry_after
 from weighlock.store.auth import PULL, Authorizer
-from weighlock.store.retries import Attempts, PassingError, Retries
 from weighlock.store.wire import Answer, Body, Request, Wire, host_of, origin
 from weighlock.text import printable
 
@@ -141,7 +138,7 @@ class Client:
             return StoreError(failed, remedy=self._authorizer.remedy(call.actions))
         error = StoreError(failed, remedy=_REMEDIES.get(answer.status, ""))
         if answer.status in _PASSING or "secondary rate limit" in said:
-            return PassingError(error, _retry_after(answer.headers.get("Retry-After", "")))
+            return PassingError(error, retry_after(answer.headers.get("Retry-After", "")))
         return error
 
 
@@ -164,15 +161,3 @@ def _said(answer: Answer) -> str:
         return ""
     words = (printable(f"{error.get('code', '')}: {error.get('message', '')}") for error in errors[:3])
     return f" ({'; '.join(words)})" if errors else ""
-
-
-def _retry_after(header: str) -> float:
-    """Return the seconds to wait; the header holds seconds or a date (RFC 9110, 10.2.3)."""
-    if re.fullmatch(r"[0-9]{1,9}", header):
-        return float(header)
-    try:
-        date = email.utils.parsedate_to_datetime(header)
-    except ValueError:
-        return 0.0
-    now = datetime.now(timezone.utc)
-    return max(0.0, (date - now).total_seconds()) if date.tzinfo else 0.0

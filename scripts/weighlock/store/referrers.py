@@ -13,10 +13,10 @@ from urllib.parse import urljoin
 
 from weighlock.errors import MalformedError, StoreError
 from weighlock.oci import INDEX, MANIFEST, MANIFEST_LIMIT, Descriptor, Digest, Index, single
+from weighlock.retries import PassingError
 from weighlock.store.auth import PUSH
 from weighlock.store.client import Call, Client, Reply
 from weighlock.store.listing import Listing
-from weighlock.store.retries import PassingError
 from weighlock.store.wire import origin
 
 _DOCKER = "application/vnd.docker.distribution.manifest"

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from weighlock import jsonio
 from weighlock.errors import IntegrityError, MalformedError, NotFoundError, StoreError
 from weighlock.oci import MANIFEST_LIMIT, Descriptor, Digest
+from weighlock.retries import PassingError, Retries
 from weighlock.store import Opener, Store, credentials, describe, hanging, verified
 from weighlock.store.auth import PUSH, Authorizer
 from weighlock.store.client import Call, Client, Reply
 from weighlock.store.referrers import ACCEPT, Referrers
-from weighlock.store.retries import PassingError, Retries
 from weighlock.store.targets import Repository
 from weighlock.store.uploads import Uploads
 from weighlock.store.wire import Wire, answers_tls, is_loopback, origin

@@ -15,10 +15,10 @@ from urllib.parse import urlencode
 
 from weighlock.errors import IntegrityError, StoreError
 from weighlock.oci import Descriptor
+from weighlock.retries import PassingError
 from weighlock.store import Opener, chunks, verified
 from weighlock.store.auth import PUSH
 from weighlock.store.client import Call, Client, Reply
-from weighlock.store.retries import PassingError
 from weighlock.text import printable
 
 _MIB = 1024 * 1024

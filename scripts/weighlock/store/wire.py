@@ -22,8 +22,8 @@ from requests.auth import AuthBase
 
 from weighlock import __version__
 from weighlock.errors import StoreError
+from weighlock.retries import PassingError
 from weighlock.store import CHUNK
-from weighlock.store.retries import PassingError
 from weighlock.text import printable
 
 _CONNECT_SECONDS = 15

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import email.utils
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from weighlock.errors import WeighlockError
 
@@ -57,3 +60,15 @@ class Attempts:
             raise failure.error from failure
         self._wait = min(2 * self._wait, _LONGEST)
         self._policy.sleep(wait)
+
+
+def retry_after(header: str) -> float:
+    """Return the seconds to wait; the header holds seconds or a date (RFC 9110, 10.2.3)."""
+    if re.fullmatch(r"[0-9]{1,9}", header):
+        return float(header)
+    try:
+        date = email.utils.parsedate_to_datetime(header)
+    except ValueError:
+        return 0.0
+    now = datetime.now(timezone.utc)
+    return max(0.0, (date - now).total_seconds()) if date.tzinfo else 0.0

@@ -6,7 +6,7 @@ import pytest
 
 from clock import Clock
 from weighlock.errors import StoreError
-from weighlock.store.retries import PassingError, Retries
+from weighlock.retries import PassingError, Retries
 
 FAILURE = PassingError(StoreError("it failed", remedy="wait"))
 
