@@ -86,9 +86,9 @@ class SignerInputs:
         "let a repository that is not public be named in the public Sigstore, for good", default=False
     )
 
-    def keyless(self) -> bool:
-        """Tell whether no key is given."""
-        return self.key is None
+    def lacks_identity(self, environ: Mapping[str, str]) -> bool:
+        """Tell whether the CI gives this job no identity, whatever its workflow says, and no other was given."""
+        return self.key is None and self.identity_token_file is None and ambient.look(environ).hopeless
 
     def signer(self, environ: Mapping[str, str]) -> Signer:
         """Return the signer that these inputs name; `InputError` where nothing says who signs."""

@@ -3,16 +3,19 @@
 The order is the promise. Scan and audit first, and where one says no, nothing is written to the target. Then blobs, the
 manifest by digest, all evidence in one batch, the verification that a consumer would make, and the tag last: nobody
 ever sees a tag without its evidence. Each step does only what is missing, so a rerun repairs and repeats nothing.
+
+A pull request of a stranger gets no identity from its CI, and no other is taken for it: there the release is rehearsed,
+scan and audit and all, without a look at the target.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from weighlock import clock, evidence, predicates, source
+from weighlock import clock, consumers, evidence, predicates, source
 from weighlock.auditing import AuditResult, Service
 from weighlock.auditing.audit import audit_requirements
 from weighlock.config import NAME, Config, ModelEntry, config_for, entry_at
@@ -25,7 +28,7 @@ from weighlock.ledger import Ledger
 from weighlock.model import Model
 from weighlock.oci import Descriptor, Digest
 from weighlock.scanners import Severity
-from weighlock.signing import Signer
+from weighlock.signing import Signer, ambient
 from weighlock.stages import Context, Problem, audit, package, scan, sign, verify
 from weighlock.stages.sign import evidence_json
 from weighlock.store import Store
@@ -102,8 +105,13 @@ class Outputs:
     digest: str = output("digest of the release; deploy this")
     reference: str = output("where it is, by digest")
     tag: str = output("tag that names it now")
+    verify_command: str = output("command that verifies this release", default="")
     plan: Plan | None = None
     """What would be sent, where nothing was: the model would pass."""
+    notice: str = ""
+    """Why nothing was released, where nobody can sign: the model would pass."""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """Program to the command by which a consumer verifies this release."""
 
     @property
     def passed(self) -> bool:
@@ -113,13 +121,16 @@ class Outputs:
     def data(self) -> Json:
         """Return digest, reference, tag and evidence."""
         planned = {} if self.plan is None else {"plan": self.plan.to_json()}
+        noticed = {"notice": self.notice} if self.notice else {}
         return {
             **planned,
+            **noticed,
             "verdict": self.verdict,
             "digest": self.digest or None,
             "reference": self.reference or None,
             "tag": self.tag or None,
             "evidence": evidence_json(self.evidence),
+            "commands": dict(self.commands),
             "problems": [dataclasses.asdict(item) for item in self.problems()],
         }
 
@@ -128,14 +139,14 @@ class Outputs:
         if not self.passed:
             reasons = self.scan.text() + (self.audit.text() if self.audit else "")
             return reasons + "REFUSED: nothing was written to the target\n"
-        if self.plan is not None:
-            return (
-                "\n".join([self.reference, *(f"  {line}" for line in self.plan.lines()), "nothing was written"]) + "\n"
-            )
+        if self.plan is not None or self.notice:
+            lines = [*(self.plan.lines() if self.plan else []), *([self.notice] if self.notice else [])]
+            return "\n".join([self.reference, *(f"  {line}" for line in lines), "nothing was written"]) + "\n"
         rows = [f"  {predicates.LABELS.get(kind, printable(kind)):<17} {digest}" for kind, digest in self.evidence]
         news = "released" if self.added or self.moved else "nothing to do: it is released already"
         tagged = f" as '{self.tag}'" if self.tag else ", without a tag"
-        return "\n".join([f"{self.reference}{tagged}", *rows, news]) + "\n"
+        typed = ["to verify it:", *(f"  {command}" for command in self.commands.values())] if self.commands else []
+        return "\n".join([f"{self.reference}{tagged}", *rows, news, *typed]) + "\n"
 
     def problems(self) -> list[Problem]:
         """Return what scan and audit found."""
@@ -144,10 +155,12 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outputs:
     """Release the model; `store` is the place that the target names, opened anew where none is given."""
-    signing = inputs.signer(context.environ)
     config = config_for(inputs.path, inputs.config, context.say)
     entry = entry_at(config.models, config.root, inputs.path)
     target = _target(inputs.to, entry)
+    if inputs.lacks_identity(context.environ):
+        return _rehearsed(inputs, config, entry, target, context)
+    signing = None if inputs.dry_run and not inputs.previous else inputs.signer(context.environ)
     place = store or open_store(target, plain_http=inputs.plain_http)
     origin = package.origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)
     package.preflight(inputs.path, target, context)
@@ -155,19 +168,19 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     started = clock.now()
     attested = (
         verify.scan_results(inputs.previous, Enforced(signing.verifier()), context.say, plain_http=inputs.plain_http)
-        if inputs.previous
+        if inputs.previous and signing
         else ()
     )
     gate = _gate(inputs, config, entry, attested, context)
     scanned = scan.report(gate.ledger, inputs.report)
     audited = audit.report(gate.audit, inputs.audit_report) if gate.audit else None
     if not gate.green:
-        return Outputs(scanned, audited, (), 0, moved=False, verdict="fail", digest="", reference="", tag="")
+        return _refused(scanned, audited)
     if not inputs.dry_run:
         place.probe()  # only now: a registry may keep traces of an upload that was begun, and a refusal leaves none
     artifact = package.build(gate.model, context)
     planned = package.make_plan(place, artifact, origin, context)
-    if inputs.dry_run:
+    if inputs.dry_run or signing is None:
         return _planned(scanned, audited, place, artifact.descriptor, planned)
     subject = package.push(place, artifact, planned, context)
     build = context.build or source.local(inputs.path, gate.model)
@@ -175,6 +188,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     added = _attach(place, subject, wanted, signing, context.say)
     held = _verify(place, subject, signing)
     moved = _tag(place, subject, target, before, context.say)
+    commands = _commands(inputs, Target(target.place, digest=subject.digest), signing)
     return Outputs(
         scanned,
         audited,
@@ -185,7 +199,39 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
         digest=str(subject.digest),
         reference=f"{place.name}@{subject.digest}",
         tag=target.tag or "",
+        verify_command=commands.get("weighlock", ""),
+        commands=commands,
     )
+
+
+def _rehearsed(inputs: Inputs, config: Config, entry: ModelEntry | None, target: Target, context: Context) -> Outputs:
+    """Return what a release would say of the model; the target is not even looked at."""
+    why = ambient.look(context.environ).why
+    context.say(f"a rehearsal, nothing will be released: {why}")
+    package.preflight(inputs.path, target, context)
+    gate = _gate(inputs, config, entry, (), context)
+    scanned = scan.report(gate.ledger, inputs.report)
+    audited = audit.report(gate.audit, inputs.audit_report) if gate.audit else None
+    if not gate.green:
+        return _refused(scanned, audited)
+    digest = package.build(gate.model, context).descriptor.digest
+    return Outputs(
+        scanned,
+        audited,
+        (),
+        0,
+        moved=False,
+        verdict="pass",
+        digest=str(digest),
+        reference=str(Target(target.place, digest=digest)),
+        tag="",
+        notice=f"nothing was released: {why}",
+    )
+
+
+def _refused(scanned: scan.Outputs, audited: audit.Outputs | None) -> Outputs:
+    """Return that scan or audit said no."""
+    return Outputs(scanned, audited, (), 0, moved=False, verdict="fail", digest="", reference="", tag="")
 
 
 def _planned(
@@ -297,3 +343,13 @@ def _tag(
     store.tag(subject, target.tag)
     say(f"tagged '{target.tag}'" + (f", which was {before.digest}" if before else ""))
     return True
+
+
+def _commands(inputs: Inputs, target: Target, signing: Signer) -> dict[str, str]:
+    """Return what a consumer types; for a key, where the public half lies beside it as `keygen` writes it."""
+    release = consumers.Release(str(target), not isinstance(target.place, Path), inputs.plain_http)
+    own = signing.certificate()
+    if own is not None:
+        return consumers.by_certificate(release, own, inputs.trust_config)
+    public = inputs.key.with_suffix(".pub") if inputs.key else None
+    return consumers.by_key(release, public) if public and public.is_file() else {}
