@@ -363,3 +363,38 @@ def test_a_runner_that_says_little_is_not_made_to_say_more() -> None:
     assert build is not None
     assert build.builder == "https://github.com/acme/models"
     assert build.dependencies == ()
+
+
+@dataclass(frozen=True)
+class Made(Outputs):
+    reference: str = output("where it is", default="")
+
+
+@pytest.mark.parametrize(
+    ("stage", "passed", "reference", "listed"),
+    [
+        ("release", True, f"ghcr.io/acme/tiny@sha256:{'ab' * 32}", True),
+        ("seal", True, f"127.0.0.1:5000/tiny@sha256:{'ab' * 32}", True),
+        ("verify", True, f"ghcr.io/acme/tiny@sha256:{'ab' * 32}", False),
+        ("release", False, f"ghcr.io/acme/tiny@sha256:{'ab' * 32}", False),
+        ("release", True, f"oci:out@sha256:{'ab' * 32}", False),
+        ("release", True, f"ghcr.io/a=b@sha256:{'ab' * 32}", False),
+        ("release", True, f"ghcr.io/a\noci://x@sha256:{'ab' * 32}", False),
+    ],
+)
+def test_the_runner_is_told_of_a_model_in_a_registry(
+    tmp_path: Path, stage: str, passed: bool, reference: str, listed: bool
+) -> None:
+    environ = HERE | {"GITHUB_ARTIFACTS": str(tmp_path / "made")}
+    github.report(stage, Inputs(), Made(passed=passed, reference=reference), environ, stream=io.StringIO())
+    written = (tmp_path / "made").read_text() if (tmp_path / "made").exists() else ""
+    assert written == (f"oci://{reference}\n" if listed else "")
+
+
+def test_a_runner_without_lists_is_an_ordinary_one(tmp_path: Path) -> None:
+    github.report(
+        "release", Inputs(), Made(passed=True, reference=f"a/b@sha256:{'0' * 64}"), HERE, stream=io.StringIO()
+    )
+    assert github.made(HERE) is None
+    assert github.made({"GITHUB_ARTIFACTS_LIST": "x"}) is None
+    assert github.made(HERE | {"GITHUB_ARTIFACTS_LIST": str(tmp_path)}) == tmp_path

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import os
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from tools import require
-from weighlock.predicates import Build
-from weighlock.source import local
+from weighlock.errors import InputError, RefusedError
+from weighlock.predicates import EXTERNAL_PARAMETERS, PUBLISH, Build
+from weighlock.signing import Certificate
+from weighlock.source import local, vouched
 from weighlock.stages.package import weigh_model
 
 
@@ -105,3 +108,104 @@ def test_a_repository_cannot_run_its_own_programs(repository: Path, tmp_path: Pa
     assert not (tmp_path / "sprung").exists()
     git(repository, "status")
     assert (tmp_path / "sprung").exists(), "the trap works"
+
+
+def job(**others: str) -> Certificate:
+    repository = "https://github.com/acme/models"
+    workflow = f"{repository}/.github/workflows/release.yml@refs/tags/v1"
+    claims = {
+        "source": repository,
+        "source_commit": "c" * 40,
+        "ref": "refs/tags/v1",
+        "source_id": "1",
+        "owner": "https://github.com/acme",
+        "owner_id": "2",
+        "visibility": "public",
+        "trigger": "push",
+        "runner": "github-hosted",
+        "builder": workflow,
+        "builder_commit": "c" * 40,
+        "workflow": workflow,
+        "workflow_commit": "c" * 40,
+        "invocation": f"{repository}/actions/runs/3/attempts/4",
+    }
+    values = claims | others
+    issued = dt.datetime.now(dt.timezone.utc)
+    return Certificate("https://token.actions.githubusercontent.com", values["builder"], issued, **values)
+
+
+PUBLISHER = "https://github.com/acme/builders/.github/workflows/publish-model.yml@refs/tags/v2"
+
+
+def test_what_a_certificate_vouches_for_is_said_as_githubs_own_attestations_say_it() -> None:
+    build = vouched(job(), None)
+    assert build is not None
+    repository = "https://github.com/acme/models"
+    assert build.build_type == "https://actions.github.io/buildtypes/workflow/v1"
+    assert build.builder == job().identity
+    assert build.external == {
+        "workflow": {"ref": "refs/tags/v1", "repository": repository, "path": ".github/workflows/release.yml"}
+    }
+    assert build.internal == {
+        "github": {
+            "event_name": "push",
+            "repository_id": "1",
+            "repository_owner_id": "2",
+            "runner_environment": "github-hosted",
+        }
+    }
+    assert build.dependencies == ({"uri": f"git+{repository}@refs/tags/v1", "digest": {"gitCommit": "c" * 40}},)
+    assert build.invocation == f"{repository}/actions/runs/3/attempts/4"
+
+
+def test_a_reusable_workflow_is_named_by_its_commit_too_since_its_tag_may_move() -> None:
+    build = vouched(job(builder=PUBLISHER, builder_commit="d" * 40), {"path": "models/tiny"})
+    assert build is not None
+    assert build.build_type == PUBLISH
+    assert build.builder == PUBLISHER
+    assert build.external["inputs"] == {"path": "models/tiny"}
+    assert set(build.external) == EXTERNAL_PARAMETERS[PUBLISH]
+    assert build.dependencies[1:] == (
+        {
+            "name": "builder",
+            "uri": "git+https://github.com/acme/builders@refs/tags/v2",
+            "digest": {"gitCommit": "d" * 40},
+        },
+    )
+
+
+def test_only_the_builder_says_what_the_builder_was_given() -> None:
+    for certificate in (job(), None):
+        with pytest.raises(InputError, match="no certificate says that a reusable workflow signs"):
+            vouched(certificate, {"path": "models/tiny"})
+
+
+def test_a_person_or_another_ci_is_no_workflow_of_github() -> None:
+    person = Certificate("https://accounts.google.com", "ada@example.com", dt.datetime.now(dt.timezone.utc))
+    gitlab = job(source="https://gitlab.com/acme/models", workflow="https://gitlab.com/acme/models//.gitlab-ci.yml@x")
+    elsewhere = job(source="https://github.com/acme/mod")
+    assert [vouched(item, None) for item in (person, gitlab, elsewhere, None)] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("others", "inputs", "message"),
+    [
+        ({"trigger": "pull_request_target"}, {}, "stranger's code"),
+        ({"runner": "self-hosted"}, {}, "whoever owns it"),
+        ({"runner": ""}, {}, "whoever owns it"),
+        ({"runner": "self-hosted"}, {"allow-self-hosted": "true"}, "whoever owns it"),
+        ({"trigger": "pull_request_target"}, {"allow-self-hosted": True}, "stranger's code"),
+    ],
+)
+def test_the_trusted_builder_signs_for_no_stranger(
+    others: dict[str, str], inputs: dict[str, object], message: str
+) -> None:
+    with pytest.raises(RefusedError, match=message):
+        vouched(job(builder=PUBLISHER, **others), inputs)
+
+
+def test_a_self_hosted_runner_signs_when_the_caller_allows_it_and_provenance_says_so() -> None:
+    build = vouched(job(builder=PUBLISHER, runner="self-hosted"), {"allow-self-hosted": True})
+    assert build is not None
+    assert build.internal["github"]["runner_environment"] == "self-hosted"
+    assert build.external["inputs"] == {"allow-self-hosted": True}

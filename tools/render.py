@@ -64,6 +64,8 @@ ACTIONS = {
     "check": About("shield", {"contents": ("read", READ)}),
     "gate": About("git-merge", {}),
     "package": About("package", {"contents": ("read", READ), "packages": ("write", PUSH)}),
+    "fetch": About("download", {"packages": ("read", PULL)}),
+    "seal": About("lock", {"packages": ("write", PUSH)}),
     "sign": About("edit-3", {"packages": ("write", PUSH)}),
     "attest": About("file-text", {"packages": ("write", PUSH)}),
     "verify": About("check-circle", {"contents": ("read", READ), "packages": ("read", PULL)}),

@@ -30,6 +30,8 @@ STAGES = {
     "attest": "attach a signed statement to an artifact",
     "verify": "check an artifact and all its evidence against a pinned identity",
     "pull": "verify an artifact, then write its files",
+    "seal": "sign an artifact that was scanned and packaged elsewhere, and tag it last",
+    "fetch": "write the files of an artifact that nobody has signed yet, to scan them",
     "release": "scan, audit, package, sign, attest, verify and tag in one step",
     "copy": "carry an artifact with all its evidence to another place, by digest",
     "inspect": "show what hangs on an artifact",
@@ -80,7 +82,8 @@ def _run(name: str, given: dict[str, Any], common: commandline.Common) -> int:
     inputs = commandline.fill(module.Inputs, given, os.environ)
     github.announce(commandline.spelled(name, inputs), os.environ)
     live = _live if sys.stderr.isatty() and not common.quiet else None
-    context = Context(say=(lambda _: None) if common.quiet else _say, live=live, build=github.build(os.environ))
+    say = (lambda _: None) if common.quiet else _say
+    context = Context(say=say, live=live, build=github.build(os.environ), made=github.made(os.environ))
     try:
         outcome: Outcome = module.run(inputs, context)
     except OSError as error:

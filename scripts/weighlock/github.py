@@ -24,17 +24,18 @@ from typing import Any, TextIO
 from weighlock import pages
 from weighlock.errors import UnfinishedError, WeighlockError
 from weighlock.inputs import PASSWORD_VARIABLE
-from weighlock.predicates import Build
+from weighlock.predicates import GITHUB_WORKFLOW, Build
 from weighlock.stages import Outcome, Paged, Problem
 from weighlock.text import counted, printable
 
-BUILD_TYPE = "https://actions.github.io/buildtypes/workflow/v1"
 ANNOTATIONS = 9  # of the 10 that GitHub shows of a type and step; the tenth says how many more there are
 MESSAGE_LIMIT = 4000  # characters; GitHub cuts at 4096
 SUMMARY_LIMIT = 1024 * 1024  # bytes a step; a larger summary is not shown at all
 ROWS = 100  # of the summary's table
 TEXT_LIMIT = 100_000  # characters of the report in the summary; escaping makes at most six of one
 
+_MAKERS = frozenset({"release", "seal"})
+_IN_REGISTRY = re.compile(r"[\w.:\[\]-]+/[\w./-]+@sha256:[0-9a-f]{64}")
 _VERDICTS = {1: "refused", 2: "wrong inputs", 3: "could not finish"}
 
 
@@ -56,13 +57,19 @@ def build(environ: Mapping[str, str]) -> Build | None:
     internal["runner_environment"] = environ.get("RUNNER_ENVIRONMENT", "")
     run = f"{repository}/actions/runs/{environ.get('GITHUB_RUN_ID', '')}"
     return Build(
-        build_type=BUILD_TYPE,
+        build_type=GITHUB_WORKFLOW,
         builder=f"{server}/{environ['GITHUB_WORKFLOW_REF']}" if workflow else repository,
         external={"workflow": {"ref": ref, "repository": repository, "path": path}},
         internal={"github": internal},
         dependencies=({"uri": f"git+{repository}@{ref}", "digest": {"gitCommit": commit}},) if commit else (),
         invocation=f"{run}/attempts/{environ.get('GITHUB_RUN_ATTEMPT', '1')}",
     )
+
+
+def made(environ: Mapping[str, str]) -> Path | None:
+    """Return the file in which the runner lists what this job made, None where it does not (actions/runner#4527)."""
+    listed = environ.get("GITHUB_ARTIFACTS_LIST")
+    return Path(listed) if _here(environ) and listed else None
 
 
 def announce(command: str, environ: Mapping[str, str], *, stream: TextIO | None = None) -> None:
@@ -100,6 +107,8 @@ def report(
         return
     outputs = _outputs(outcome)
     _append(environ, "GITHUB_OUTPUT", "".join(entry(name, value) for name, value in outputs.items()))
+    if stage in _MAKERS and outcome.passed and _IN_REGISTRY.fullmatch(outputs.get("reference", "")):
+        _append(environ, "GITHUB_ARTIFACTS", f"oci://{outputs['reference']}\n")
     shown = outcome.page() if isinstance(outcome, Paged) else None
     if shown is None and isinstance(outcome, Paged):
         return

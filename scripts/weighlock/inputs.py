@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from weighlock import config
+from weighlock import config, provenance
+from weighlock.config import ModelEntry
 from weighlock.config.verify import Rules, Trusted, VerifyPolicy
 from weighlock.errors import InputError
 from weighlock.signing import Signer, Verifier, ambient
@@ -191,3 +192,48 @@ def _verifier(key: Path | None, pinned: Mapping[str, str], trust_config: Path | 
     from weighlock.signing.key import KeyVerifier  # noqa: PLC0415 - the library comes with the stages that verify
 
     return KeyVerifier.load(key)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenanceInputs(SignerInputs):
+    """Who signs, and what provenance says beside the run, for the stages that write it."""
+
+    base_model: tuple[str, ...] = option(
+        "models that it was made of, one NAME=WHERE a line: URI@sha256:DIGEST, URI@COMMIT, or a path here",
+        default=(),
+        metavar="NAME=WHERE",
+    )
+    dataset: tuple[str, ...] = option(
+        "data that it was trained on, like base-model; pointers of Git LFS and DVC are read",
+        default=(),
+        metavar="NAME=WHERE",
+    )
+    parameters: Path | None = option("hyperparameters, a JSON object", default=None, metavar="FILE")
+    subject_path: tuple[str, ...] = option(
+        "files built beside it, which the provenance covers too: paths or patterns, one a line",
+        default=(),
+        metavar="PATTERN",
+    )
+    subject_checksums: Path | None = option(
+        "more of them, with their digests, as sha256sum writes them", default=None, metavar="FILE"
+    )
+    subject_image: tuple[str, ...] = option(
+        "images built beside it, one NAME@sha256:DIGEST a line", default=(), metavar="IMAGE"
+    )
+    external_parameters: str = option(
+        "all inputs of publish-model.yml as JSON; only that workflow gives them", default="", metavar="JSON"
+    )
+
+    def told(self, listed: Path | None, entry: ModelEntry | None = None) -> provenance.Told:
+        """Read and weigh all of it, and what `entry` says; `listed` is a list that the CI keeps of what a job made."""
+        return provenance.told(
+            base_models=self.base_model,
+            datasets=self.dataset,
+            parameters=self.parameters,
+            paths=self.subject_path,
+            checksums=self.subject_checksums,
+            images=self.subject_image,
+            listed=listed,
+            external=self.external_parameters,
+            entry=entry,
+        )

@@ -35,7 +35,12 @@ def statement(name: str, files: Mapping[str, Digest], manifest: Digest) -> State
         "resources": resources,
         "oci": {"manifest": str(manifest)},
     }
-    return Statement((Subject(name, _root([files[item["name"]] for item in resources])),), PREDICATE_TYPE, predicate)
+    return Statement((Subject(name, root(files)),), PREDICATE_TYPE, predicate)
+
+
+def root(files: Mapping[str, Digest]) -> Digest:
+    """Return the one digest over `files` (path to digest)."""
+    return _root([files[path] for path in sorted(files, key=_components)])
 
 
 def files(statement: Statement) -> dict[str, Digest]:

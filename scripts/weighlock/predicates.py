@@ -32,9 +32,22 @@ LABELS = {
 
 GITHUB_WORKFLOW = "https://actions.github.io/buildtypes/workflow/v1"
 LOCAL = "https://github.com/weighlock/weighlock/blob/main/docs/buildtypes/local-v1.md"
+PUBLISH = "https://github.com/weighlock/weighlock/blob/main/docs/buildtypes/publish-v1.md"
 
-EXTERNAL_PARAMETERS = {GITHUB_WORKFLOW: frozenset({"workflow"}), LOCAL: frozenset({"model"})}
+EXTERNAL_PARAMETERS = {
+    GITHUB_WORKFLOW: frozenset({"workflow"}),
+    LOCAL: frozenset({"model"}),
+    PUBLISH: frozenset({"workflow", "inputs"}),
+}
 """What the build types that we write know as parameters; one beside them may have changed the build."""
+
+PUBLISH_INPUTS = frozenset(
+    {
+        *("allow-self-hosted", "artifact", "base-model", "config", "dataset", "fail-on", "lfs", "path", "report"),
+        *("requirements", "staged", "subject-image", "to"),
+    }
+)
+"""What ``publish-model.yml`` may be given, and so what `inputs` in provenance of its build type may hold."""
 
 SCAN = "unsafe-serialization"
 """The name of the one test in a scan result; it tells a scan from an evaluation, which has the same type."""

@@ -7,7 +7,7 @@ from weighlock.config.verify import ProvenanceRules
 from weighlock.errors import RefusedError
 from weighlock.gate.case import Case, Shown, newest, shown
 from weighlock.jsonio import Json
-from weighlock.predicates import EXTERNAL_PARAMETERS, PROVENANCE
+from weighlock.predicates import EXTERNAL_PARAMETERS, PROVENANCE, PUBLISH, PUBLISH_INPUTS
 from weighlock.text import printable
 
 _WHAT = "provenance"
@@ -44,10 +44,13 @@ def parameters(case: Case) -> str:
     """Where the build type is one of ours, it has no parameters that we do not know: they may have changed the build."""
     for item in _newest(case):
         definition = _definition(item)
-        known = EXTERNAL_PARAMETERS.get(jsonio.field(definition, "buildType", str, _WHAT))
+        kind = jsonio.field(definition, "buildType", str, _WHAT)
+        known = EXTERNAL_PARAMETERS.get(kind)
         given = jsonio.field(definition, "externalParameters", dict, _WHAT)
         if known is not None and given.keys() - known:
             raise RefusedError(f"it has unknown external parameters: {shown(sorted(given.keys() - known)[:5])}")
+        if kind == PUBLISH and (unknown := jsonio.field(given, "inputs", dict, _WHAT).keys() - PUBLISH_INPUTS):
+            raise RefusedError(f"it has unknown inputs of publish-model.yml: {shown(sorted(unknown)[:5])}")
     return "no external parameter of our build types is unknown"
 
 

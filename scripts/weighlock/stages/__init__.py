@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from weighlock.inputs import PASSWORD_VARIABLE
@@ -27,6 +28,8 @@ class Context:
     """Takes the words that replace the last line of a terminal; None where there is no terminal."""
     build: Build | None = None
     """What the CI says of this run; None on a laptop, where the local git commit is asked."""
+    made: Path | None = None
+    """The list that the CI keeps of what this job made; None where it keeps none."""
 
     @property
     def password(self) -> str | None:

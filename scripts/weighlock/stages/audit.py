@@ -5,6 +5,7 @@ The answer is for the Python and the platform that run it: markers are evaluated
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from weighlock.auditing.audit import Tools, audit_requirements
 from weighlock.config import NAME, AuditPolicy, load, load_here
 from weighlock.inputs import option, output
 from weighlock.jsonio import Json
+from weighlock.oci import Digest
 from weighlock.stages import Context, Problem
 
 
@@ -43,6 +45,7 @@ class Outputs:
     vulnerabilities: int = output("number of known vulnerabilities")
     unaudited: int = output("number of requirements and packages that could not be audited")
     report: str = output("file with the audit result, empty where none was asked for")
+    predicate_digest: str = output("sha256 digest of the predicate's file, where one was asked for", default="")
 
     @property
     def passed(self) -> bool:
@@ -80,7 +83,8 @@ def run(inputs: Inputs, context: Context, *, using: Tools | None = None) -> Outp
     result = waived(result, policy, context)
     if inputs.predicate:
         _write(inputs.predicate, predicates.vulnerabilities(result))
-    return report(result, inputs.report)
+    digest = str(Digest.of(inputs.predicate.read_bytes())) if inputs.predicate else ""
+    return dataclasses.replace(report(result, inputs.report), predicate_digest=digest)
 
 
 def waived(result: AuditResult, policy: AuditPolicy, context: Context) -> AuditResult:

@@ -50,10 +50,10 @@ class Outputs:
     files: int
     bytes: int
     written: bool
-    tag: str | None
     plan: Plan
     digest: str = output("digest of the manifest")
     reference: str = output("where the artifact is, by digest")
+    tag: str = output("tag that `to` names; it was not set, since it comes last")
 
     passed = True
 
@@ -92,7 +92,7 @@ def run(inputs: Inputs, context: Context) -> Outputs:
         files=len(model.files),
         bytes=sum(file.size for file in model.files),
         written=not inputs.dry_run,
-        tag=target.tag,
+        tag=target.tag or "",
         plan=planned,
     )
 

@@ -81,14 +81,15 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     verified = verifying.report(store, verification, enforced)
     if not verification.passed or verification.files is None:
         return Outputs(0, verified, verdict="fail", digest=verified.digest, directory="")
-    _write_model(store, verification.files, inputs.directory.absolute(), verification.descriptor.digest, context)
+    write_model(store, verification.files, inputs.directory.absolute(), verification.descriptor.digest, context)
     if inputs.signature:
         inputs.signature.write_bytes(_model_signature(verification.collected, verification.descriptor.digest))
     count = len(verification.files)
     return Outputs(count, verified, verdict="pass", digest=verified.digest, directory=str(inputs.directory))
 
 
-def _write_model(store: Store, files: dict[str, Descriptor], directory: Path, digest: Digest, context: Context) -> None:
+def write_model(store: Store, files: dict[str, Descriptor], directory: Path, digest: Digest, context: Context) -> None:
+    """Write the files to `directory`, all of them or none; they are only what their digests say."""
     if _is_there(directory, files):
         context.say(f"{printable(str(directory))} holds these files already")
         return

@@ -11,34 +11,35 @@ scan and audit and all, without a look at the target.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weighlock import clock, consumers, evidence, predicates, source
+from weighlock import clock, predicates, source
 from weighlock.auditing import AuditResult, Service
 from weighlock.auditing.audit import audit_requirements
 from weighlock.config import NAME, Config, ModelEntry, config_for, entry_at
-from weighlock.errors import InputError, RefusedError
+from weighlock.errors import InputError
 from weighlock.gate import REQUIREMENTS
-from weighlock.inputs import Enforced, SignerInputs, option, output
-from weighlock.intoto import Statement, Subject, resource, subjects
-from weighlock.jsonio import Json, canonical
+from weighlock.inputs import Enforced, ProvenanceInputs, option, output
+from weighlock.jsonio import Json
 from weighlock.ledger import Ledger
 from weighlock.model import Model
-from weighlock.oci import Descriptor, Digest
+from weighlock.oci import Descriptor
 from weighlock.scanners import Severity
-from weighlock.signing import Signer, ambient
-from weighlock.stages import Context, Problem, audit, package, scan, sign, verify
+from weighlock.signing import ambient
+from weighlock.stages import Context, Problem, audit, package, scan, seal, verify
 from weighlock.stages.sign import evidence_json
 from weighlock.store import Store
 from weighlock.store.planning import Plan
 from weighlock.store.targets import Target, open_store
-from weighlock.text import counted, printable
+from weighlock.text import printable
+
+NOTHING = seal.Sealed((), 0, moved=False)
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs(SignerInputs):
+class Inputs(ProvenanceInputs):
     """What `release` is told."""
 
     path: Path = option("the model: a folder, or one file", positional=True)
@@ -88,6 +89,13 @@ class Gate:
         """Tell whether the model may pass."""
         return self.ledger.passed and (self.audit is None or self.audit.passed)
 
+    def results(self) -> seal.Results:
+        """Return what is attested of it."""
+        scanned = (predicates.TEST_RESULT, predicates.scan_result(self.ledger, finished=self.scanned))
+        return [scanned] + (
+            [(predicates.VULNERABILITIES, predicates.vulnerabilities(self.audit))] if self.audit else []
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
@@ -95,12 +103,7 @@ class Outputs:
 
     scan: scan.Outputs
     audit: audit.Outputs | None
-    evidence: tuple[tuple[str, Digest], ...]
-    """Predicate type and referrer digest of all evidence on the digest."""
-    added: int
-    """How many of them this run added."""
-    moved: bool
-    """Whether this run set the tag."""
+    sealed: seal.Sealed
     verdict: str = output("pass or fail")
     digest: str = output("digest of the release; deploy this")
     reference: str = output("where it is, by digest")
@@ -129,7 +132,7 @@ class Outputs:
             "digest": self.digest or None,
             "reference": self.reference or None,
             "tag": self.tag or None,
-            "evidence": evidence_json(self.evidence),
+            "evidence": evidence_json(self.sealed.evidence),
             "commands": dict(self.commands),
             "problems": [dataclasses.asdict(item) for item in self.problems()],
         }
@@ -142,11 +145,7 @@ class Outputs:
         if self.plan is not None or self.notice:
             lines = [*(self.plan.lines() if self.plan else []), *([self.notice] if self.notice else [])]
             return "\n".join([self.reference, *(f"  {line}" for line in lines), "nothing was written"]) + "\n"
-        rows = [f"  {predicates.LABELS.get(kind, printable(kind)):<17} {digest}" for kind, digest in self.evidence]
-        news = "released" if self.added or self.moved else "nothing to do: it is released already"
-        tagged = f" as '{self.tag}'" if self.tag else ", without a tag"
-        typed = ["to verify it:", *(f"  {command}" for command in self.commands.values())] if self.commands else []
-        return "\n".join([f"{self.reference}{tagged}", *rows, news, *typed]) + "\n"
+        return seal.described(self.reference, self.tag, self.sealed, self.commands)
 
     def problems(self) -> list[Problem]:
         """Return what scan and audit found."""
@@ -161,10 +160,12 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     if inputs.lacks_identity(context.environ):
         return _rehearsed(inputs, config, entry, target, context)
     signing = None if inputs.dry_run and not inputs.previous else inputs.signer(context.environ)
+    told = inputs.told(context.made, entry)
     place = store or open_store(target, plain_http=inputs.plain_http)
     origin = package.origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)
     package.preflight(inputs.path, target, context)
-    before = place.resolve(target.tag) if target.tag else None
+    if target.tag:
+        place.resolve(target.tag)  # a registry that cannot be reached says so before the work
     started = clock.now()
     attested = (
         verify.scan_results(inputs.previous, Enforced(signing.verifier()), context.say, plain_http=inputs.plain_http)
@@ -183,18 +184,15 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     if inputs.dry_run or signing is None:
         return _planned(scanned, audited, place, artifact.descriptor, planned)
     subject = package.push(place, artifact, planned, context)
-    build = context.build or source.local(inputs.path, gate.model)
-    wanted = _statements(target, gate, subject, build, started)
-    added = _attach(place, subject, wanted, signing, context.say)
-    held = _verify(place, subject, signing)
-    moved = _tag(place, subject, target, before, context.say)
-    commands = _commands(inputs, Target(target.place, digest=subject.digest), signing)
+    build = source.vouched(signing.certificate(), told.inputs) or context.build or source.local(inputs.path, gate.model)
+    made = seal.Artifact(place, subject, target.name, gate.model.digests())
+    wanted = seal.statements(made, gate.results(), build, told, started)
+    sealed = seal.seal(made, wanted, signing, target.tag, context.say)
+    commands = seal.commands(inputs, Target(target.place, digest=subject.digest), signing, plain_http=inputs.plain_http)
     return Outputs(
         scanned,
         audited,
-        held,
-        added,
-        moved,
+        sealed,
         verdict="pass",
         digest=str(subject.digest),
         reference=f"{place.name}@{subject.digest}",
@@ -218,9 +216,7 @@ def _rehearsed(inputs: Inputs, config: Config, entry: ModelEntry | None, target:
     return Outputs(
         scanned,
         audited,
-        (),
-        0,
-        moved=False,
+        NOTHING,
         verdict="pass",
         digest=str(digest),
         reference=str(Target(target.place, digest=digest)),
@@ -231,7 +227,7 @@ def _rehearsed(inputs: Inputs, config: Config, entry: ModelEntry | None, target:
 
 def _refused(scanned: scan.Outputs, audited: audit.Outputs | None) -> Outputs:
     """Return that scan or audit said no."""
-    return Outputs(scanned, audited, (), 0, moved=False, verdict="fail", digest="", reference="", tag="")
+    return Outputs(scanned, audited, NOTHING, verdict="fail", digest="", reference="", tag="")
 
 
 def _planned(
@@ -241,9 +237,7 @@ def _planned(
     return Outputs(
         scanned,
         audited,
-        (),
-        0,
-        moved=False,
+        NOTHING,
         verdict="pass",
         digest=str(subject.digest),
         reference=f"{store.name}@{subject.digest}",
@@ -289,67 +283,3 @@ def _gate(inputs: Inputs, config: Config, entry: ModelEntry | None, attested: Se
         environ=context.environ,
     )
     return Gate(model, ledger, scanned, audit.waived(result, config.audit, context))
-
-
-def _statements(
-    target: Target, gate: Gate, subject: Descriptor, build: predicates.Build, started: str
-) -> list[Statement]:
-    """Return every statement of the release; provenance names the files too, so that one can be verified alone."""
-    digests = gate.model.digests()
-    result = predicates.scan_result(gate.ledger, finished=gate.scanned)
-    byproduct = resource("scan-ledger", Digest.of(canonical(gate.ledger.to_json())))
-    origin = predicates.provenance(build, started=started, finished=clock.now(), byproducts=[byproduct])
-    about = (Subject(target.name, subject.digest),)
-    named = subjects((target.name, subject.digest), files=list(digests.items()))
-    wanted = [
-        *sign.statements(target.name, subject, digests),
-        Statement(named, predicates.PROVENANCE, origin),
-        Statement(about, predicates.TEST_RESULT, result),
-    ]
-    if gate.audit:
-        wanted.append(Statement(about, predicates.VULNERABILITIES, predicates.vulnerabilities(gate.audit)))
-    return wanted
-
-
-def _attach(
-    store: Store, subject: Descriptor, wanted: list[Statement], signing: Signer, say: Callable[[str], None]
-) -> int:
-    present = evidence.collect(store, subject, signing.verifier()).trusted
-    absent = evidence.missing(wanted, present)
-    evidence.attach(store, subject, absent, signing, created=clock.now())
-    if absent:
-        say(f"attached {counted(len(absent), 'statement')} signed by {signing.identity}")
-    return len(absent)
-
-
-def _verify(store: Store, subject: Descriptor, signing: Signer) -> tuple[tuple[str, Digest], ...]:
-    """Verify as a consumer would, from the store; return the evidence that was believed."""
-    verification = verify.verify(store, subject, Enforced(signing.verifier()))
-    if not verification.passed:
-        failed = next(item for item in verification.checks if not item.ok)
-        raise RefusedError(
-            f"the release does not verify, so it got no tag: {failed.name}: {failed.reason}",
-            remedy="Run again: a rerun adds what is missing. Evidence that says no has to be removed from the target.",
-        )
-    trusted = verification.collected.trusted
-    return tuple((item.statement.predicate_type, item.descriptor.digest) for item in trusted)
-
-
-def _tag(
-    store: Store, subject: Descriptor, target: Target, before: Descriptor | None, say: Callable[[str], None]
-) -> bool:
-    if target.tag is None or (before and before.digest == subject.digest):
-        return False
-    store.tag(subject, target.tag)
-    say(f"tagged '{target.tag}'" + (f", which was {before.digest}" if before else ""))
-    return True
-
-
-def _commands(inputs: Inputs, target: Target, signing: Signer) -> dict[str, str]:
-    """Return what a consumer types; for a key, where the public half lies beside it as `keygen` writes it."""
-    release = consumers.Release(str(target), not isinstance(target.place, Path), inputs.plain_http)
-    own = signing.certificate()
-    if own is not None:
-        return consumers.by_certificate(release, own, inputs.trust_config)
-    public = inputs.key.with_suffix(".pub") if inputs.key else None
-    return consumers.by_key(release, public) if public and public.is_file() else {}

@@ -70,6 +70,7 @@ class Outputs:
     findings: int = output("number of findings")
     report: Path | None = output("the ledger's file, where one was asked for")
     sarif: Path | None = output("the SARIF file, where one was asked for")
+    predicate_digest: str = output("sha256 digest of the predicate's file, where one was asked for", default="")
 
     @property
     def passed(self) -> bool:
@@ -114,7 +115,8 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     _, ledger = scan_as_told(inputs.path, rules, context, keep=inputs.cache, engines=inputs.engines, attested=attested)
     if inputs.predicate:
         _write(inputs.predicate, predicates.scan_result(ledger, finished=clock.now()))
-    return report(ledger, inputs.report, inputs.sarif)
+    outputs = report(ledger, inputs.report, inputs.sarif)
+    return dataclasses.replace(outputs, predicate_digest=_digest(inputs.predicate))
 
 
 def report(ledger: Ledger, file: Path | None, sarif_file: Path | None = None) -> Outputs:
@@ -247,3 +249,7 @@ def _facts(examiner: Examiner, rules: ScanPolicy) -> Json:
 def _write(path: Path | None, document: Json) -> None:
     if path:
         path.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _digest(path: Path | None) -> str:
+    return str(Digest.of(path.read_bytes())) if path else ""

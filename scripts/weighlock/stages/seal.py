@@ -1,0 +1,255 @@
+"""``weighlock seal``: sign an artifact that other jobs scanned, audited and packaged, and tag it last.
+
+The job that may sign runs nothing of the model's and trusts nothing that it is handed: every byte of the artifact is
+weighed again, scan and audit result are what their digests say, and they name exactly its files. Only then is there a
+signature. `release` ends the same way, in one job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from weighlock import clock, consumers, evidence, gate, jsonio, predicates, provenance, source
+from weighlock.errors import InputError, MalformedError, RefusedError
+from weighlock.evidence import Collected
+from weighlock.formats.modelpack import ModelPack
+from weighlock.inputs import Enforced, ProvenanceInputs, SignerInputs, option, output
+from weighlock.intoto import Statement, Subject
+from weighlock.jsonio import Json
+from weighlock.oci import Descriptor, Digest, Manifest
+from weighlock.predicates import TEST_RESULT, VULNERABILITIES, Build
+from weighlock.provenance import Told
+from weighlock.signing import Certificate, Signer
+from weighlock.stages import Context, Problem, sign, verify
+from weighlock.stages.sign import evidence_json
+from weighlock.store import Store
+from weighlock.store.parallel import Job, Meter, Streams, run_all
+from weighlock.store.targets import Target, find, open_store
+from weighlock.text import counted, printable
+
+_LIMIT = 7_000_000  # bytes of a predicate, as for `attest`
+
+Results = Sequence[tuple[str, Json]]
+"""Predicate types and predicates of what was found out about the files: the scan first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs(ProvenanceInputs):
+    """What `seal` is told."""
+
+    target: str = option("the artifact: oci:DIR@DIGEST or HOST/REPO@DIGEST", positional=True)
+    scan: Path = option("what `scan --predicate` wrote about its files", metavar="FILE")
+    scan_digest: str = option("sha256 digest of that file, said by the job that wrote it", default="", metavar="DIGEST")
+    audit: Path | None = option("what `audit --predicate` wrote about its requirements", default=None, metavar="FILE")
+    audit_digest: str = option("sha256 digest of that file", default="", metavar="DIGEST")
+    tag: str = option("tag to set, last of all", default="")
+    plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """A packaged model: where it is, its manifest, what people call it, and its files."""
+
+    store: Store
+    subject: Descriptor
+    name: str
+    files: dict[str, Digest]
+
+    @property
+    def about(self) -> Subject:
+        """Return it as the subject of a statement."""
+        return Subject(self.name, self.subject.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What hangs on a digest now, and what of it is new."""
+
+    evidence: tuple[tuple[str, Digest], ...]
+    """Predicate type and referrer digest."""
+    added: int
+    moved: bool
+    """Whether the tag was set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What `seal` did."""
+
+    sealed: Sealed
+    commands: Mapping[str, str]
+    """Program to the command by which a consumer verifies it."""
+    digest: str = output("digest that was sealed; deploy this")
+    reference: str = output("where it is, by digest")
+    tag: str = output("tag that names it now")
+    verify_command: str = output("command that verifies this release")
+
+    passed = True
+
+    def data(self) -> Json:
+        """Return digest, reference, tag and evidence."""
+        found = evidence_json(self.sealed.evidence)
+        return {
+            "digest": self.digest,
+            "reference": self.reference,
+            "tag": self.tag or None,
+            "evidence": found,
+            "commands": dict(self.commands),
+        }
+
+    def text(self) -> str:
+        """Return where it is and what hangs on it."""
+        return described(self.reference, self.tag, self.sealed, self.commands)
+
+    def problems(self) -> list[Problem]:
+        """Return nothing: a refusal is an error here."""
+        return []
+
+
+def run(inputs: Inputs, context: Context) -> Outputs:
+    """Check what was handed over, weigh the artifact again, and seal it."""
+    signing = inputs.signer(context.environ)
+    told = inputs.told(context.made)
+    target = Target.parse(inputs.target)
+    if target.digest is None:
+        raise InputError(f"{printable(str(target))} is no digest", remedy="Give the digest that `package` printed.")
+    tag = target.with_tag(inputs.tag).tag if inputs.tag else None
+    results = [(TEST_RESULT, _handed_over(inputs.scan, inputs.scan_digest))]
+    if inputs.audit:
+        results.append((VULNERABILITIES, _handed_over(inputs.audit, inputs.audit_digest)))
+    store = open_store(target, plain_http=inputs.plain_http)
+    subject = find(store, target)
+    started = clock.now()
+    files = ModelPack().files(Manifest.parse(store.manifest(subject.digest)))
+    weigh(store, list(files.values()), context.say)
+    artifact = Artifact(store, subject, target.name, {path: layer.digest for path, layer in files.items()})
+    require_green(artifact, results)
+    build = (
+        source.vouched(signing.certificate(), told.inputs) or context.build or source.handed(target.name, len(files))
+    )
+    sealed = seal(artifact, statements(artifact, results, build, told, started), signing, tag, context.say)
+    reference = f"{store.name}@{subject.digest}"
+    typed = commands(inputs, Target(target.place, digest=subject.digest), signing, plain_http=inputs.plain_http)
+    return Outputs(sealed, typed, str(subject.digest), reference, tag or "", typed.get("weighlock", ""))
+
+
+def weigh(store: Store, blobs: Sequence[Descriptor], say: Callable[[str], None]) -> None:
+    """Read every byte again, several blobs at a time; what is not as described raises `IntegrityError`."""
+    unique = list({blob.digest: blob for blob in blobs}.values())
+    run_all([_weighing(store, blob) for blob in unique], streams=Streams())
+    say(f"weighed {counted(len(blobs), 'file')} again")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """A statement that nobody has signed yet."""
+
+    statement: Statement
+    certificate: Certificate | None = None
+
+
+def require_green(artifact: Artifact, results: Results) -> None:
+    """Raise `RefusedError` unless scan and audit passed and are about exactly these files."""
+    for kind, predicate in results:
+        gate.require_passed(kind, predicate)
+    said = [_Said(Statement((artifact.about,), kind, predicate)) for kind, predicate in results]
+    try:
+        gate.require_green(gate.Case(artifact.subject.digest, artifact.files, said))
+    except RefusedError as error:
+        raise RefusedError(f"not signed: {error.what}", remedy="Scan and package the same files.") from None
+
+
+def statements(artifact: Artifact, results: Results, build: Build, told: Told, started: str) -> list[Statement]:
+    """Return every statement of a release."""
+    about = artifact.about
+    return [
+        *sign.statements(artifact.name, artifact.subject, artifact.files),
+        provenance.statement(about, artifact.files, build, told, results, started=started),
+        *(Statement((about,), kind, predicate) for kind, predicate in results),
+    ]
+
+
+def seal(
+    artifact: Artifact, wanted: Sequence[Statement], signing: Signer, tag: str | None, say: Callable[[str], None]
+) -> Sealed:
+    """Attach what is missing of the evidence, verify all of it as a consumer would, and set the tag last."""
+    store, subject = artifact.store, artifact.subject
+    present = evidence.collect(store, subject, signing.verifier()).trusted
+    absent = evidence.missing(wanted, present)
+    evidence.attach(store, subject, absent, signing, created=clock.now())
+    if absent:
+        say(f"attached {counted(len(absent), 'statement')} signed by {signing.identity}")
+    trusted = _verify(store, subject, signing).trusted
+    held = tuple((item.statement.predicate_type, item.descriptor.digest) for item in trusted)
+    return Sealed(held, len(absent), _tag(store, subject, tag, say))
+
+
+def commands(inputs: SignerInputs, target: Target, signing: Signer, *, plain_http: bool) -> dict[str, str]:
+    """Return what a consumer types; for a key, where the public half lies beside it as `keygen` writes it."""
+    release = consumers.Release(str(target), not isinstance(target.place, Path), plain_http)
+    own = signing.certificate()
+    if own is not None:
+        return consumers.by_certificate(release, own, inputs.trust_config)
+    public = inputs.key.with_suffix(".pub") if inputs.key else None
+    return consumers.by_key(release, public) if public and public.is_file() else {}
+
+
+def described(reference: str, tag: str, sealed: Sealed, commands: Mapping[str, str]) -> str:
+    """Return for people where a release is, what hangs on it, and how to verify it."""
+    rows = [f"  {predicates.LABELS.get(kind, printable(kind)):<17} {digest}" for kind, digest in sealed.evidence]
+    news = "released" if sealed.added or sealed.moved else "nothing to do: it is released already"
+    tagged = f" as '{tag}'" if tag else ", without a tag"
+    typed = ["to verify it:", *(f"  {command}" for command in commands.values())] if commands else []
+    return "\n".join([f"{reference}{tagged}", *rows, news, *typed]) + "\n"
+
+
+def _verify(store: Store, subject: Descriptor, signing: Signer) -> Collected:
+    """Verify as a consumer would, from the store; return the evidence."""
+    verification = verify.verify(store, subject, Enforced(signing.verifier()))
+    if not verification.passed:
+        failed = next(item for item in verification.checks if not item.ok)
+        raise RefusedError(
+            f"the release does not verify, so it got no tag: {failed.name}: {failed.reason}",
+            remedy="Run again: a rerun adds what is missing. Evidence that says no has to be removed from the target.",
+        )
+    return verification.collected
+
+
+def _tag(store: Store, subject: Descriptor, tag: str | None, say: Callable[[str], None]) -> bool:
+    """Make the tag name the manifest; return whether it did not before."""
+    before = store.resolve(tag) if tag else None
+    if tag is None or (before and before.digest == subject.digest):
+        return False
+    store.tag(subject, tag)
+    say(f"tagged '{tag}'" + (f", which was {before.digest}" if before else ""))
+    return True
+
+
+def _handed_over(path: Path, digest: str) -> Json:
+    """Read a predicate that another job wrote; with its digest, one that was exchanged on the way is refused."""
+    shown = printable(str(path))
+    try:
+        with path.open("rb") as stream:
+            raw = stream.read(_LIMIT + 1)
+        if len(raw) > _LIMIT:
+            raise InputError(f"{shown} is larger than {_LIMIT} bytes", remedy="It would fit into no bundle.")
+        if digest and Digest.parse(digest) != Digest.of(raw):
+            raise RefusedError(
+                f"{shown} is not what was handed over: it is {Digest.of(raw)}, said was {digest}",
+                remedy="Something exchanged it between the jobs; find out what, then run all of them again.",
+            )
+        return jsonio.parse(raw, printable(path.name))
+    except OSError as error:
+        raise InputError(f"{shown} cannot be read: {error.strerror}") from None
+    except MalformedError as error:
+        raise InputError(error.what) from None
+
+
+def _weighing(store: Store, blob: Descriptor) -> Job[None]:
+    def run(meter: Meter) -> None:
+        for chunk in store.blob(blob):  # which checks them
+            meter.add(len(chunk))
+
+    return Job(blob.size, run)
