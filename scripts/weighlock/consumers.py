@@ -51,9 +51,10 @@ def by_certificate(release: Release, own: Certificate, trust_config: Path | None
         )
     if release.registry:
         words = ["cosign", "verify", release.reference, "--certificate-oidc-issuer", own.issuer, *_http(release)]
-        commands["cosign"] = shlex.join([*words, "--certificate-identity", own.identity]) + _root(
-            "--trusted-root", trust_config
-        )
+        words += ["--certificate-identity", own.identity]
+        if own.issuer == GITHUB_ISSUER and source:  # a reusable workflow has the same name in every repository
+            words += ["--certificate-github-workflow-repository", source]
+        commands["cosign"] = shlex.join(words) + _root("--trusted-root", trust_config)
     return commands
 
 

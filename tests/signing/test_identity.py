@@ -70,6 +70,22 @@ def test_any_other_value_is_refused_by_its_name(name: str, value: str) -> None:
         pinned.require(JOB)
 
 
+@pytest.mark.parametrize("name", ["identity", "builder"])
+def test_a_reusable_workflow_signs_for_everybody_so_the_source_has_to_be_pinned_too(name: str) -> None:
+    builder = "acme/lock/.github/workflows/publish.yml"
+    shared = dataclasses.replace(
+        JOB, identity=f"https://github.com/{builder}@refs/tags/v1", builder=f"https://github.com/{builder}@refs/tags/v1"
+    )
+    pins = {"identity": shared.identity, "builder": builder}
+    pinned = Identity(issuer=GITHUB_ISSUER, **{name: pins[name]})
+    with pytest.raises(SignatureError, match="every repository that calls it"):
+        pinned.require(shared)
+    with pytest.raises(SignatureError, match="every repository that calls it"):
+        pinned.require(dataclasses.replace(shared, source="https://github.com/acme/loc"))
+    pinned.require(dataclasses.replace(shared, source="https://github.com/acme/lock"))
+    dataclasses.replace(pinned, source="acme/models").require(shared)
+
+
 def test_the_same_name_by_another_issuer_is_another() -> None:
     with pytest.raises(SignatureError, match="issuer"):
         Identity(issuer="https://token.example.com", **RIGHT).require(JOB)

@@ -75,12 +75,22 @@ class Identity:
         self._require("runner", certificate.runner, self.runner)
         self._require("builder", _without_ref(certificate.builder, _url(self.builder)), _url(self.builder))
         self._require("builder's commit", certificate.builder_commit, self.builder_commit)
+        self._require_whose(certificate)
 
     def _require(self, name: str, found: str, pinned: str) -> None:
         if not pinned or found == pinned:
             return
         words = f"the {name} is '{printable(found)}'" if found else f"its certificate names no {name}"
         raise SignatureError(f"signed by another: {words}, pinned is '{printable(pinned)}'")
+
+    def _require_whose(self, certificate: Certificate) -> None:
+        """Refuse a reusable workflow's signature where no source is pinned: it signs for everybody who calls it."""
+        builder, source = certificate.builder, certificate.source
+        if builder and source and not self.source and not builder.startswith(f"{source}/"):
+            raise SignatureError(
+                f"a reusable workflow signed it for '{printable(source)}', and no source is pinned: it signs for "
+                "every repository that calls it; pin the one that was released"
+            )
 
 
 def _url(value: str) -> str:

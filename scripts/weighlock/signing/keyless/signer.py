@@ -117,9 +117,10 @@ class KeylessSigner:
         return self._held.certificate
 
     def verifier(self) -> KeylessVerifier:
-        """Return the verifier that accepts this name by this issuer, in the Sigstore that vouches for it."""
+        """Return the verifier that accepts this name for this source by this issuer, in the Sigstore that vouches for it."""
         own = self.certificate()
-        return KeylessVerifier(Identity(issuer=own.issuer, identity=own.identity), self._trust.root())
+        pinned = Identity(issuer=own.issuer, identity=own.identity, source=own.source)
+        return KeylessVerifier(pinned, self._trust.root())
 
     def sign(self, statements: Sequence[bytes]) -> list[Bundle]:
         """Return a bundle around exactly these bytes for each of the statements, in their order."""
