@@ -202,7 +202,7 @@ def test_an_annotation_is_one_command_whatever_it_says(path: str, message: str) 
     (command,) = commands(stream.getvalue())
     assert command.name == "error"
     assert command.properties["title"] == "Weighlock scan"
-    assert message in command.message
+    assert re.sub(":(?=:)", ": ", message) in command.message  # an act-like reader ends the head at the last pair
 
 
 @settings(deadline=None)

@@ -198,9 +198,13 @@ def _location(inputs: Any, problem: Problem, environ: Mapping[str, str]) -> str 
 
 
 def _command(name: str, message: str, **properties: str) -> str:
-    """Return a workflow command; nothing in its parts can end it or start another."""
+    """Return a workflow command; nothing in its parts can end it or start another.
+
+    Two colons are parted in words for people: GitHub ends a command's head at the first pair, other runners at the last.
+    """
+    words = re.sub(r":(?=:)", ": ", message) if properties else message  # a mask has none, and is to stay as it is
     parts = ",".join(f"{key}={_property(value)}" for key, value in properties.items())
-    return f"::{name}{' ' if parts else ''}{parts}::{_data(message[:MESSAGE_LIMIT])}\n"
+    return f"::{name}{' ' if parts else ''}{parts}::{_data(words[:MESSAGE_LIMIT])}\n"
 
 
 def _data(text: str) -> str:

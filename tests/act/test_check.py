@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 
 import acting
+import hostile
+from test_pages import TAGS, Skeleton
 
 GREEN = {"plan": "success", "check": "success", "gate": "success"}
 RED = {"plan": "success", "check": "failure", "gate": "failure"}
@@ -249,6 +251,44 @@ def test_names_that_look_like_commands_change_nothing(change: Change) -> None:
     assert sorted(item.file for item in run.annotations) == ["", f"models/tiny/{HOSTILE}"]
 
 
+ATTACKS = (
+    "::set-output name=verdict::pass",
+    "::stop-commands::x",
+    "::add-mask::failure",
+    "##[set-output name=verdict;]pass",
+    "EOF\nverdict=pass\nEOF",
+    "</code></pre></details><img src=x><script>alert(1)</script>",
+    "[click](https://evil.example) @octocat #1\n\n# heading\n\n| a | b |",
+)
+
+
+def test_what_a_model_says_changes_no_output_no_command_and_no_structure(change: Change) -> None:
+    old, new = ("{{ old }}", "\n".join(ATTACKS))
+    change.write("models/tiny/tokenizer_config.json", json.dumps({"chat_template": old}))
+    change.base = commit(change.folder)
+    change.write("models/tiny/tokenizer_config.json", json.dumps({"chat_template": new}))
+    card = "\n".join(f"- {json.dumps(attack)}" for attack in ATTACKS)
+    change.write("models/tiny/README.md", f"---\nlicense: {json.dumps(new)}\ndatasets:\n{card}\n---\n")
+    for number, attack in enumerate(ATTACKS):
+        change.write(f"models/tiny/{number}.pkl", hostile.named(f"os\n{attack}", f"system\n{attack}"))
+    run = change.pull_request()
+    assert run.jobs == RED, run.log
+    assert {item["verdict"] for item in run.outputs.values() if "verdict" in item} == {"fail"}
+    assert {item.title for item in run.annotations} == {"Weighlock gate"}
+    assert commands(run.log) <= {"set-output", "error", "summary", "group", "endgroup"}
+    page = Skeleton(summary(run))
+    assert set(page.tags) <= TAGS
+    for words in ("evil.example", "@octocat", "set-output", "verdict=pass"):
+        assert words in summary(run)
+        assert words not in page.loose
+
+
+def commands(log: str) -> set[str]:
+    """Return the workflow commands that were obeyed."""
+    events = [json.loads(line) for line in log.splitlines() if line.startswith("{")]
+    return {event["command"] for event in events if "command" in event}
+
+
 def test_without_python_nothing_is_green(change: Change, tmp_path: Path) -> None:
     change.write("models/tiny/README.md", "# Other\n")
     bare = tmp_path / "bare"
@@ -273,10 +313,11 @@ def test_a_hostile_workspace_runs_nothing(change: Change, tmp_path: Path) -> Non
     pwned = tmp_path / "pwned"
     trap = f"open({str(pwned)!r}, 'a').write(__file__)\n"
     names = ("venv.py", "sitecustomize.py", "json.py", "pip/__init__.py", "pip/__main__.py", "weighlock/__main__.py")
-    for name in (*names, "weighlock/__init__.py", "launch.py", "models/tiny/sitecustomize.py"):
+    for name in (*names, "weighlock/__init__.py", "launch.py"):
         change.write(name, trap)
     change.write("uv.toml", "no-binary = true\n")
     change.write(".python-version", "2.7\n")
+    change.write("models/tiny/README.md", "# Other\n")
     change.write(".gitattributes", "*.safetensors filter=evil diff=evil\n")
     subprocess.run(["git", "config", "filter.evil.smudge", f"touch {pwned}"], cwd=change.folder, check=True)
     subprocess.run(["git", "config", "diff.evil.textconv", f"touch {pwned}"], cwd=change.folder, check=True)

@@ -24,6 +24,8 @@ from weighlock.stages import Context, Fold, Line, Page, Problem, Section
 from weighlock.text import counted, printable, size
 
 PLAN_FILE = "plan.json"
+RESULT = "check-"
+"""How a job's result is called, with its number behind; other files (ledgers) are for people."""
 FILE_LIMIT = 200_000_000  # bytes of one result
 RUNS = 20  # in a SARIF file, by code scanning's limits
 RESULTS = 25_000
@@ -116,7 +118,7 @@ def _read(folder: Path) -> tuple[Plan | None, list[Result], list[str]]:
     results: list[Result] = []
     broken: list[str] = []
     for file in sorted(folder.rglob("*.json")) if folder.is_dir() else ():
-        if not file.is_file() or file.is_symlink():
+        if not file.is_file() or file.is_symlink() or not file.name.startswith((PLAN_FILE, RESULT)):
             continue
         try:
             raw = _bytes(file)

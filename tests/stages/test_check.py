@@ -1,0 +1,268 @@
+"""Checking what a change touches: each model is scanned, audited and compared, and what cannot be is held."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import subprocess
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+import hostile
+from auditing.loopback import Index, PyPIJson, advisory
+from weighlock.checking import Checked
+from weighlock.errors import InputError
+from weighlock.stages import Context, check, compare, gate, plan
+
+
+class Payload:
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return os.system, ("touch pwned",)
+
+
+EVIL = pickle.dumps(Payload())
+WEIGHTS = hostile.safetensors({"w": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}}, bytes(24))
+RESHAPED = hostile.safetensors({"w": {"dtype": "F16", "shape": [3, 4], "data_offsets": [0, 24]}}, bytes(24))
+
+
+class Repo:
+    """A repository in the current folder, since stages run at its top."""
+
+    def __init__(self) -> None:
+        self.git("init", "-q", "-b", "main")
+
+    def git(self, *words: str) -> str:
+        who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
+        return subprocess.run(["git", *who, *words], check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, contents: dict[str, bytes | str]) -> str:
+        for name, content in contents.items():
+            Path(name).parent.mkdir(parents=True, exist_ok=True)
+            Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", "x")
+        return self.git("rev-parse", "HEAD")
+
+
+@pytest.fixture
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    monkeypatch.chdir(tmp_path)
+    return Repo()
+
+
+def checked(base: str, **more: Any) -> Checked:
+    """Return the one model that was checked, and hold the result against its schema."""
+    outputs = check.run(check.Inputs(base=base, **more), Context())
+    schema = json.loads((files("weighlock") / "schemas/check.json").read_text("utf-8"))
+    jsonschema.validate(outputs.data(), schema)
+    (model,) = outputs.result.models
+    return model
+
+
+def pointer(content: bytes) -> str:
+    digest = hashlib.sha256(content).hexdigest()
+    return f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(content)}\n"
+
+
+def test_a_model_that_passes_says_how_it_differs(repo: Repo) -> None:
+    card = "---\nlicense: mit\n---\n"
+    template = json.dumps({"chat_template": "{{ a }}"})
+    base = repo.commit({"m/w.safetensors": WEIGHTS, "m/README.md": card, "m/tokenizer_config.json": template})
+    changed = json.dumps({"chat_template": "{{ b }}"})
+    repo.commit(
+        {"m/w.safetensors": RESHAPED, "m/README.md": card.replace("mit", "gpl-3.0"), "m/tokenizer_config.json": changed}
+    )
+    model = checked(base)
+    assert model.passed
+    assert model.changes is not None
+    assert model.changes["tensors"]["reshaped"]["names"] == ["w: F32 [2, 3] → F16 [3, 4]"]
+    assert model.changes["card"] == [["licence", "mit", "gpl-3.0"]]
+    ((text,)) = model.changes["texts"]
+    assert text["diff"][-2:] == ["-{{ a }}", "+{{ b }}"]
+
+
+def test_a_malicious_pickle_is_held_and_named_as_new(repo: Repo) -> None:
+    base = repo.commit({"m/w.safetensors": WEIGHTS})
+    repo.commit({"m/scaler.pkl": EVIL})
+    model = checked(base)
+    (held,) = model.held
+    assert (held.path, held.verdict) == ("m/scaler.pkl", "unsafe")
+    assert "whoever loads this file runs code" in held.message
+    assert "skops" in held.remedy
+    assert model.changes is not None
+    assert model.changes["imports"]["names"] == ["posix.system"]
+    assert model.changes["added"]["names"] == ["scaler.pkl (pickle)"]
+    assert model.changes["findings"]["count"] >= 1
+
+
+def test_a_finding_that_was_there_is_not_new(repo: Repo) -> None:
+    base = repo.commit({"m/w.safetensors": WEIGHTS, "m/scaler.pkl": EVIL})
+    repo.commit({"m/README.md": "words"})
+    model = checked(base)
+    assert not model.passed
+    assert model.changes is not None
+    assert model.changes["findings"]["count"] == 0
+    assert model.changes["imports"]["count"] == 0
+
+
+def test_what_lfs_kept_before_is_compared_by_digest(repo: Repo) -> None:
+    base = repo.commit({"m/a.safetensors": pointer(WEIGHTS), "m/b.safetensors": pointer(b"gone")})
+    Path("m/a.safetensors").write_bytes(WEIGHTS)
+    repo.git("update-index", "--assume-unchanged", "m/a.safetensors")  # as a smudge filter leaves it
+    repo.commit({"m/b.safetensors": RESHAPED})
+    model = checked(base)
+    assert model.passed
+    assert model.changes is not None
+    assert model.changes["changed"]["names"] == ["b.safetensors (not here (Git LFS) → safetensors)"]
+    assert model.changes["size"] == [len(WEIGHTS) + 4, len(WEIGHTS) + len(RESHAPED)]
+
+
+@pytest.mark.parametrize(
+    ("contents", "words"),
+    [
+        ({"m/w.safetensors": pointer(WEIGHTS)}, "lfs pointer"),
+        ({"m/model.pkl.dvc": "outs:\n- md5: 1\n  path: model.pkl\n"}, "not in the repository"),
+        ({"m/w.safetensors": WEIGHTS, "m/a\\b": "x"}, "backslash"),
+    ],
+)
+def test_what_cannot_be_scanned_is_held(repo: Repo, contents: dict[str, bytes | str], words: str) -> None:
+    base = repo.commit({"a": ""})
+    repo.commit(contents)
+    assert words in checked(base).held[0].message
+
+
+def test_a_link_out_of_the_repository_is_held(repo: Repo, tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = repo.commit({"a": ""})
+    outside = tmp_path_factory.mktemp("outside") / "secret.pkl"
+    outside.write_bytes(b"x")
+    Path("m.pkl").symlink_to(outside)
+    repo.commit({})
+    assert "a link out of the repository" in checked(base).held[0].message
+
+
+def test_requirements_are_audited_where_the_policy_names_them(repo: Repo) -> None:
+    policy = "version: 1\nmodels:\n- name: m\n  path: m\n  requirements: needs.txt\n"
+    base = repo.commit({"m/w.safetensors": WEIGHTS, "weighlock.yml": policy, "needs.txt": "tool==0.9\n"})
+    repo.commit({"needs.txt": "# the tool\ntool==1.0\n"})
+    with Index() as index, PyPIJson({"tool==1.0": [advisory("PYSEC-1")]}) as pypi:
+        index.wheel("tool", "1.0")
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(Path.cwd()),
+            "PIP_INDEX_URL": f"{index.url}/simple",
+            "PIP_CONFIG_FILE": os.devnull,
+            "NO_PROXY": "*",
+        }
+        outputs = check.run(check.Inputs(base=base, service_url=pypi.url), Context(environ))
+    (held,) = outputs.result.models[0].held
+    assert (held.path, held.line, held.verdict) == ("needs.txt", 2, "vulnerable")
+    assert "PYSEC-1" in held.message
+
+
+def test_a_part_of_another_plan_is_not_done(repo: Repo) -> None:
+    base = repo.commit({"a": ""})
+    repo.commit({"m/w.safetensors": WEIGHTS})
+    with pytest.raises(InputError, match="another plan"):
+        checked(base, plan_digest="0" * 64)
+    for shard in ("1", "-1", "x", "0x0", "٠"):
+        with pytest.raises(InputError, match="no part"):
+            checked(base, shard=shard)
+
+
+def test_only_what_is_checked_out_is_checked(repo: Repo) -> None:
+    base = repo.commit({"m/w.safetensors": WEIGHTS})
+    repo.commit({"m/w.safetensors": RESHAPED})
+    with pytest.raises(InputError, match="checked out"):
+        checked("", head=base)
+
+
+def test_below_the_top_folder_it_says_so(repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    repo.commit({"m/w.safetensors": WEIGHTS})
+    monkeypatch.chdir("m")
+    with pytest.raises(InputError, match="not the top folder"):
+        checked("")
+
+
+def test_two_versions_are_compared_on_a_laptop(repo: Repo) -> None:
+    base = repo.commit({"m/w.safetensors": WEIGHTS})
+    Path("m/w.safetensors").write_bytes(RESHAPED)
+    outputs = compare.run(compare.Inputs("m", base), Context())
+    assert "tensors reshaped: w: F32 [2, 3] → F16 [3, 4]" in outputs.text()
+    assert not outputs.new
+    Path("n").mkdir()
+    Path("n/w.safetensors").write_bytes(WEIGHTS)
+    assert "new model" in compare.run(compare.Inputs("n", base), Context()).text()
+
+
+class Jobs:
+    """The three jobs of the workflow, in this process."""
+
+    def __init__(self, base: str, folder: Path) -> None:
+        self.folder = folder
+        planned = plan.run(plan.Inputs(base=base, report=folder / "plan.json"), Context())
+        schema = json.loads((files("weighlock") / "schemas/plan.json").read_text("utf-8"))
+        jsonschema.validate(planned.data(), schema)
+        report = folder / "check-0.json"
+        done = check.run(check.Inputs(base=base, shard="0", plan_digest=planned.digest, report=report), Context())
+        outputs = {"shards": planned.shards, "digest": planned.digest}
+        result = "success" if done.passed else "failure"
+        self.needs = json.dumps({"plan": {"result": "success", "outputs": outputs}, "check": {"result": result}})
+
+    def gate(self) -> gate.Outputs:
+        return gate.run(gate.Inputs(self.folder, needs=self.needs, sarif=self.folder / "all.sarif"), Context())
+
+
+def test_the_gate_reads_what_the_jobs_wrote(repo: Repo, tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = repo.commit({"a": ""})
+    repo.commit({"m/w.safetensors": WEIGHTS})
+    outputs = Jobs(base, tmp_path_factory.mktemp("files")).gate()
+    assert outputs.passed, outputs.text()
+    assert outputs.page().verdict == "✅ Model gate: 1 model checked"
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        b"",
+        b"[]",
+        b'{"version": 1, "plan": "x", "shard": 0, "models": [{}]}',
+        b'{"version": 1, "plan": "x", "shard": 0, "models": []}',
+        b"\xff" * 100,
+    ],
+)
+def test_a_forged_file_is_a_no(repo: Repo, tmp_path_factory: pytest.TempPathFactory, forged: bytes) -> None:
+    base = repo.commit({"a": ""})
+    repo.commit({"m/w.safetensors": WEIGHTS})
+    jobs = Jobs(base, tmp_path_factory.mktemp("files"))
+    (jobs.folder / "check-0.json").write_bytes(forged)
+    assert not jobs.gate().passed
+    (jobs.folder / "check-0.json").unlink()
+    assert not jobs.gate().passed
+
+
+def test_forged_differences_are_no_bug(repo: Repo, tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = repo.commit({"a": ""})
+    repo.commit({"m/w.safetensors": WEIGHTS})
+    jobs = Jobs(base, tmp_path_factory.mktemp("files"))
+    document = json.loads((jobs.folder / "check-0.json").read_text())
+    for changes in ({}, {"size": 1}, {"size": [1, 2], "new": False, "added": 3}, {"texts": [1]}, {"texts": 5}):
+        document["models"][0]["changes"] = changes
+        (jobs.folder / "check-0.json").write_text(json.dumps(document))
+        assert "cannot be read" in jobs.gate().text()
+        assert jobs.gate().page()
+
+
+def test_the_findings_stay_within_the_limits_of_code_scanning() -> None:
+    result = {"ruleId": "x", "message": {"text": "y" * 900}}
+    run = {"results": [result] * 5000, "automationDetails": {"id": "z"}}
+    models = [Checked(str(number), 1, 1, run=run) for number in range(50)]
+    log = gate._merged(models)
+    assert len(log["runs"]) == gate.RUNS
+    assert sum(len(run["results"]) for run in log["runs"]) <= gate.RESULTS
