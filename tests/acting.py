@@ -134,9 +134,17 @@ class Act:
         """Return where the stubs keep artifacts of the last run."""
         return self.scratch / "artifacts"
 
-    def push(self, consumer: Path, ref: str, *, variables: Mapping[str, str], secrets: Mapping[str, str]) -> Run:
+    def push(
+        self,
+        consumer: Path,
+        ref: str,
+        *,
+        variables: Mapping[str, str],
+        secrets: Mapping[str, str],
+        job: Mapping[str, str] | None = None,
+    ) -> Run:
         """Run the consumer's workflows for a push of `ref`."""
-        return self.event(consumer, "push", {"ref": ref}, variables=variables, secrets=secrets)
+        return self.event(consumer, "push", {"ref": ref}, variables=variables, secrets=secrets, job=job)
 
     def event(
         self,
@@ -146,9 +154,13 @@ class Act:
         *,
         variables: Mapping[str, str] | None = None,
         secrets: Mapping[str, str] | None = None,
+        job: Mapping[str, str] | None = None,
         path: str | None = None,
     ) -> Run:
-        """Run the consumer's workflows for an event; `path` is the PATH of the runner."""
+        """Run the consumer's workflows for an event.
+
+        `job` are variables that the runner gives each job, as those by which it asks for a token; `path` is its PATH.
+        """
         require("act", "git")
         shutil.rmtree(self.artifacts, ignore_errors=True)
         event = self.scratch / "event.json"
@@ -177,6 +189,7 @@ class Act:
             ),
             *(word for pair in (variables or {}).items() for word in ("--var", "=".join(pair))),
             *(word for name in secrets or {} for word in ("-s", name)),
+            *(word for pair in (job or {}).items() for word in ("--env", "=".join(pair))),
         ]
         done = subprocess.run(
             command, cwd=consumer, env=environ, text=True, capture_output=True, check=False, timeout=300
