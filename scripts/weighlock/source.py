@@ -5,6 +5,7 @@ Whether a file is as committed is compared here, by the object id that git gives
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import os
 from pathlib import Path
@@ -80,6 +81,13 @@ def _builder(run: Certificate) -> Json:
     _, _, ref = run.builder.partition("@")
     uri = f"git+{repository}@{ref}"
     return {"name": "builder", "uri": uri, "digest": {"gitCommit": run.builder_commit}}
+
+
+def answered(build: Build, certificate: Certificate | None) -> Build:
+    """Return the build in the name of who signs it, since a certificate says no more of it; for a key, as it is."""
+    if certificate is None:
+        return build
+    return dataclasses.replace(build, builder=certificate.builder or certificate.identity)
 
 
 def local(path: Path, model: Model) -> Build:

@@ -25,6 +25,7 @@ from local_sigstore import (
     LocalSigstore,
     github,
     identity,
+    person,
     write,
 )
 from weighlock import oms
@@ -67,6 +68,16 @@ def test_a_job_releases_by_its_own_identity(sigstore: LocalSigstore, model: Path
     assert {item["predicateType"] for item in done.json["evidence"]} == EVIDENCE
     assert sigstore.count(FULCIO) == 1
     assert passes(tmp_path, f"{place}:v1")
+
+
+def test_a_person_releases_by_a_token(sigstore: LocalSigstore, model: Path, tmp_path: Path) -> None:
+    token = sigstore.token_file(tmp_path / "token", person())
+    words = ("--identity-token-file", token, "--trust-config", write(sigstore, tmp_path))
+    done = weighlock("release", model, "--to", f"oci:{tmp_path}/out:v1", "--json", *words)
+    assert done.code == 0, done.err
+    assert "ada@example.com" in done.json["commands"]["weighlock"]
+    assert typed(done.json["commands"]["weighlock"], tmp_path).returncode == 0
+    assert not passes(tmp_path, f"oci:{tmp_path}/out:v1")
 
 
 def test_a_rerun_signs_nothing_again_and_adds_what_is_missing(

@@ -184,7 +184,10 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     if inputs.dry_run or signing is None:
         return _planned(scanned, audited, place, artifact.descriptor, planned)
     subject = package.push(place, artifact, planned, context)
-    build = source.vouched(signing.certificate(), told.inputs) or context.build or source.local(inputs.path, gate.model)
+    own = signing.certificate()
+    build = source.vouched(own, told.inputs) or source.answered(
+        context.build or source.local(inputs.path, gate.model), own
+    )
     made = seal.Artifact(place, subject, target.name, gate.model.digests())
     wanted = seal.statements(made, gate.results(), build, told, started)
     sealed = seal.seal(made, wanted, signing, target.tag, context.say)

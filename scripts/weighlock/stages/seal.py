@@ -126,8 +126,9 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     weigh(store, list(files.values()), context.say)
     artifact = Artifact(store, subject, target.name, {path: layer.digest for path, layer in files.items()})
     require_green(artifact, results)
-    build = (
-        source.vouched(signing.certificate(), told.inputs) or context.build or source.handed(target.name, len(files))
+    own = signing.certificate()
+    build = source.vouched(own, told.inputs) or source.answered(
+        context.build or source.handed(target.name, len(files)), own
     )
     sealed = seal(artifact, statements(artifact, results, build, told, started), signing, tag, context.say)
     reference = f"{store.name}@{subject.digest}"
