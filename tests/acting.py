@@ -199,7 +199,7 @@ class Act:
     def _places(self, consumer: Path) -> dict[str, str]:
         """Return where each repository that is used lies here; what lies nowhere would have to be fetched."""
         places = {}
-        for used in {*_uses(consumer), *_uses(self.tree, only="workflow_call")}:
+        for used in {*uses(consumer), *uses(self.tree, only="workflow_call")}:
             name, _, ref = used.partition("@")
             owner, repository, *rest = name.split("/")
             if f"{owner}/{repository}" == OURS:
@@ -212,7 +212,7 @@ class Act:
         return places
 
 
-def _uses(top: Path, *, only: str = "") -> set[str]:
+def uses(top: Path, *, only: str = "") -> set[str]:
     """Return all that the workflows of a repository use, of those that one event starts."""
     found = set()
     for path in (top / ".github/workflows").glob("*.yml"):

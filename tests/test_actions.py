@@ -16,6 +16,7 @@ import launch
 import render
 from weighlock import commandline
 from weighlock.__main__ import STAGES, stage
+from weighlock.predicates import PUBLISH_INPUTS
 
 ROOT = launch.LOCKS.parent
 ACTIONS = sorted([*(path.name for path in (ROOT / "actions").iterdir() if path.is_dir()), "release"])
@@ -153,6 +154,21 @@ def test_a_called_workflow_asks_for_no_permission_that_its_example_does_not_gran
     granted = loaded(ROOT / "examples/check/.github/workflows/models.yml")["jobs"]["models"]["permissions"]
     for job in loaded(ROOT / ".github/workflows/check-models.yml")["jobs"].values():
         assert job["permissions"].items() <= granted.items()
+
+
+def test_provenance_knows_every_input_of_the_workflow_that_publishes() -> None:
+    inputs = loaded(ROOT / ".github/workflows/publish-model.yml")["on"]["workflow_call"]["inputs"]
+    assert set(inputs) == PUBLISH_INPUTS
+
+
+def test_only_the_job_that_signs_may_have_an_identity_and_it_holds_nothing_of_the_callers() -> None:
+    jobs = loaded(ROOT / ".github/workflows/publish-model.yml")["jobs"]
+    assert [name for name, job in jobs.items() if "id-token" in job["permissions"]] == ["sign"]
+    assert [name for name, job in jobs.items() if "write" in job["permissions"].values()] == ["package", "sign"]
+    used = {name: [step.get("uses", "").partition("@")[0] for step in job["steps"]] for name, job in jobs.items()}
+    assert used["sign"] == ["actions/download-artifact", "$/actions/seal"]
+    assert not any("cache" in word for words in used.values() for word in words)
+    assert not any("run" in step for name in ("package", "sign") for step in jobs[name]["steps"])
 
 
 @pytest.mark.parametrize("name", sorted(STAGES))

@@ -103,4 +103,5 @@ def report(result: AuditResult, file: Path | None) -> Outputs:
 
 
 def _write(file: Path, document: Mapping[str, object]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(document, indent=2) + "\n", "utf-8")

@@ -248,6 +248,7 @@ def _facts(examiner: Examiner, rules: ScanPolicy) -> Json:
 
 def _write(path: Path | None, document: Json) -> None:
     if path:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(document, indent=2) + "\n")
 
 

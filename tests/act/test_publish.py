@@ -1,0 +1,230 @@
+"""The trusted builder, as a repository of its own calls it: which jobs run, what they hand on, and who may sign."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import pickle
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import acting
+import servers
+from local_sigstore import github
+from weighlock.predicates import PROVENANCE, PUBLISH, PUBLISH_INPUTS
+
+BUILDER = "weighlock/weighlock/.github/workflows/publish-model.yml"
+COMMIT = "d" * 40
+GREEN = {"scan": "success", "package": "success", "sign": "success", "verify": "success", "rescan": "success"}
+
+
+class Payload:
+    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
+        return os.system, ("touch pwned",)
+
+
+@dataclass
+class Stage:
+    """A consumer's repository, a registry and a Sigstore, and act between them."""
+
+    act: acting.Act
+    consumer: Path
+    registry: str
+    storage: Path
+    claims: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def run(self, event: str = "push", ref: str = "refs/tags/v1.2.0", **claims: str) -> acting.Run:
+        """Run the workflows for an event, whose tokens have these claims."""
+        ours = {"job_workflow_ref": f"{BUILDER}@refs/tags/v1", "job_workflow_sha": COMMIT, "event_name": event}
+        said = github("acme/consumer", ref, ".github/workflows/publish.yml", **(ours | claims))
+        self.claims.write_text(json.dumps(said))
+        return self.act.event(
+            self.consumer,
+            event,
+            {"ref": ref, "number": 5, "pull_request": {"number": 5, "head": {"ref": "x"}, "base": {"ref": "main"}}},
+            variables={"REGISTRY": self.registry},
+            secrets={"GITHUB_TOKEN": "dummy-long-value"},
+            job=self.environ,
+        )
+
+    def call(self, **inputs: object) -> None:
+        """Let the example's first job give other inputs, and leave its second job out."""
+        path = self.consumer / ".github/workflows/publish.yml"
+        workflow = yaml.load(path.read_text(), yaml.BaseLoader)
+        workflow["jobs"].pop("verify", None)
+        workflow.pop("concurrency", None)  # it has a boolean, which is text by now
+        given = workflow["jobs"]["publish"]["with"]
+        workflow["jobs"]["publish"]["with"] = {"to": given["to"]} | {
+            name.replace("_", "-"): value for name, value in inputs.items()
+        }
+        path.write_text(yaml.safe_dump(workflow))
+
+    def weighlock(self, *words: str) -> subprocess.CompletedProcess[str]:
+        command = [*self.act.inside, sys.executable, "-Im", "weighlock", *words]
+        return subprocess.run(command, text=True, capture_output=True, check=False, cwd=self.consumer)
+
+    def tags(self) -> list[str]:
+        """Return what tags the registry has, fallback tags of referrers not counted."""
+        names = [path.name for path in self.storage.glob("**/_manifests/tags/*")]
+        return [name for name in names if not name.startswith("sha256-")]
+
+    def statements(self, kind: str) -> list[dict[str, Any]]:
+        """Return the statements of a type among the bundles that the registry holds."""
+        found = []
+        for path in self.storage.rglob("data"):
+            if b'"dsseEnvelope"' in path.read_bytes():
+                payload = json.loads(base64.b64decode(json.loads(path.read_bytes())["dsseEnvelope"]["payload"]))
+                found += [payload] if payload["predicateType"] == kind else []
+        return found
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    acting.prepare("scan", "package", "seal", "fetch", "verify")
+    return acting.snapshot(tmp_path_factory.mktemp("weighlock"))
+
+
+@pytest.fixture(scope="module")
+def inside() -> Iterator[list[str]]:
+    with acting.network() as prefix:
+        yield prefix
+
+
+@pytest.fixture(scope="module")
+def sigstore(tmp_path_factory: pytest.TempPathFactory, inside: list[str]) -> Iterator[Mapping[str, Any]]:
+    folder = tmp_path_factory.mktemp("sigstore")
+    claims = folder / "claims.json"
+    claims.write_text(json.dumps(github()))
+    with servers.local_sigstore(folder, "--claims", str(claims), inside=inside) as told:
+        yield {**told, "claims": claims}
+
+
+@pytest.fixture
+def stage(tmp_path: Path, tree: Path, inside: list[str], sigstore: Mapping[str, Any]) -> Iterator[Stage]:
+    consumer = tmp_path / "consumer"
+    shutil.copytree(acting.ROOT / "examples/publish", consumer)
+    (tmp_path / "act").mkdir()
+    environ = {**sigstore["environ"], "WEIGHLOCK_TRUST_CONFIG": sigstore["trust_config"]}
+    with servers.docker_registry(tmp_path, inside) as address:
+        act = acting.Act(tree, tmp_path / "act", inside)
+        yield Stage(act, consumer, address, tmp_path / "storage", sigstore["claims"], environ)
+
+
+def test_a_tag_publishes_the_model_and_the_command_that_is_handed_out_verifies_it(stage: Stage) -> None:
+    commit = acting.repository(stage.consumer)
+    run = stage.run(sha=commit)
+    assert run.jobs == GREEN, run.log
+    sealed = run.outputs["seal"]
+    planned = stage.weighlock("package", "models/tiny", "--to", "oci:unused", "--dry-run").stdout.strip()
+    assert sealed["digest"] == planned
+    assert sealed["reference"] == f"{stage.registry}/acme/consumer/tiny@{planned}"
+    assert stage.tags() == ["v1.2.0"]
+    program, *words = shlex.split(sealed["verify-command"])
+    assert program == "weighlock"
+    verified = stage.weighlock(*words)
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+    (statement,) = stage.statements(PROVENANCE)
+    definition = statement["predicate"]["buildDefinition"]
+    assert definition["buildType"] == PUBLISH
+    given = definition["externalParameters"]["inputs"]
+    assert given["path"] == "models/tiny"
+    assert given["to"] == f"{stage.registry}/acme/consumer/tiny:v1.2.0"
+    assert set(given) <= PUBLISH_INPUTS
+    source, builder, data = definition["resolvedDependencies"]
+    assert source["digest"] == {"gitCommit": commit}
+    assert (builder["name"], builder["digest"]) == ("builder", {"gitCommit": COMMIT})
+    assert (data["name"], data["annotations"]["role"]) == ("train", "dataset")
+    assert statement["predicate"]["runDetails"]["builder"]["id"] == f"https://github.com/{BUILDER}@refs/tags/v1"
+
+
+def test_a_model_that_fails_its_scan_is_not_packaged_nor_signed(stage: Stage) -> None:
+    (stage.consumer / "models/tiny/optimizer.bin").write_bytes(pickle.dumps(Payload()))
+    acting.repository(stage.consumer)
+    run = stage.run()
+    assert run.jobs == {"scan": "failure"}, run.log
+    assert "system" in run.annotations[0].message
+    assert stage.tags() == []
+    handed = json.loads((stage.act.artifacts / "weighlock-results/scan.json").read_text())
+    assert handed["result"] == "FAILED", "the failed result is a file, unsigned"
+
+
+def test_without_the_permission_to_sign_the_line_to_add_is_said_and_there_is_no_tag(stage: Stage) -> None:
+    acting.repository(stage.consumer)
+    stage.environ = {"WEIGHLOCK_TRUST_CONFIG": stage.environ["WEIGHLOCK_TRUST_CONFIG"]}
+    run = stage.run()
+    assert run.jobs == {"scan": "success", "package": "success", "sign": "failure"}, run.log
+    assert any("id-token: write" in item.message for item in run.annotations)
+    assert stage.tags() == []
+
+
+def test_a_staged_artifact_is_scanned_and_published_under_its_own_digest(stage: Stage) -> None:
+    staged = f"{stage.registry}/acme/staging"
+    digest = stage.weighlock("package", "models/tiny", "--to", staged).stdout.strip()
+    stage.call(staged=f"{staged}@{digest}")
+    acting.repository(stage.consumer)
+    run = stage.run()
+    assert run.jobs == {"scan": "success", "package": "success", "sign": "success"}, run.log
+    assert run.outputs["seal"]["digest"] == digest
+
+
+def test_an_artifact_of_an_earlier_job_is_published(stage: Stage) -> None:
+    stage.call(artifact="trained")
+    path = stage.consumer / ".github/workflows/publish.yml"
+    workflow = yaml.load(path.read_text(), yaml.BaseLoader)
+    upload = next(iter(used for used in acting.uses(acting.ROOT) if used.startswith("actions/upload-artifact@")))
+    checkout = next(iter(used for used in acting.uses(acting.ROOT) if used.startswith("actions/checkout@")))
+    steps = [{"uses": checkout}, {"uses": upload, "with": {"name": "trained", "path": "models/tiny"}}]
+    workflow["jobs"]["train"] = {"runs-on": "ubuntu-24.04", "permissions": {"contents": "read"}, "steps": steps}
+    workflow["jobs"]["publish"]["needs"] = "train"
+    path.write_text(yaml.safe_dump(workflow))
+    acting.repository(stage.consumer)
+    run = stage.run()
+    assert run.jobs == {"train": "success", "scan": "success", "package": "success", "sign": "success"}, run.log
+    planned = stage.weighlock("package", "models/tiny", "--to", "oci:unused", "--dry-run").stdout.strip()
+    assert run.outputs["seal"]["digest"] == planned
+
+
+@pytest.mark.parametrize("inputs", [{}, {"path": "models/tiny", "artifact": "x"}, {"artifact": "x", "staged": "y"}])
+def test_a_model_has_one_source(stage: Stage, inputs: dict[str, str]) -> None:
+    stage.call(**inputs)
+    acting.repository(stage.consumer)
+    run = stage.run()
+    assert run.jobs == {"scan": "failure"}, run.log
+    assert any("give one of path, artifact and staged" in item.message for item in run.annotations)
+
+
+def test_a_strangers_pull_request_publishes_nothing(stage: Stage) -> None:
+    path = stage.consumer / ".github/workflows/publish.yml"
+    path.write_text(path.read_text().replace('push:\n    tags: ["v*"]', "pull_request_target:"))
+    acting.repository(stage.consumer)
+    run = stage.run("pull_request_target")
+    assert run.jobs == {"scan": "failure"}, run.log
+    assert stage.tags() == []
+
+
+@pytest.mark.parametrize(
+    ("claims", "message"),
+    [
+        ({"event_name": "pull_request_target"}, "stranger's code"),
+        ({"runner_environment": "self-hosted"}, "whoever owns it"),
+        ({"job_workflow_ref": "acme/consumer/.github/workflows/publish.yml@refs/tags/v1.2.0"}, "reusable workflow"),
+    ],
+)
+def test_what_a_token_admits_no_workflow_can_deny(stage: Stage, claims: dict[str, str], message: str) -> None:
+    acting.repository(stage.consumer)
+    run = stage.run(**claims)
+    assert run.jobs == {"scan": "success", "package": "success", "sign": "failure"}, run.log
+    assert any(message in item.message for item in run.annotations), run.annotations
+    assert stage.tags() == []
+    assert stage.statements(PROVENANCE) == []
