@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import enum
 import re
 import shlex
 from pathlib import Path
@@ -177,6 +178,8 @@ def test_the_command_that_is_shown_fills_the_same_inputs(name: str) -> None:
     items = commandline.inputs_of(kind)
     values = {"INPUT_" + item.name.upper(): "a b" for item in items if item.kind in {str, Path}}
     values |= {"INPUT_" + item.name.upper(): "true" for item in items if item.kind is bool}
+    enums = [item for item in items if isinstance(item.kind, type) and issubclass(item.kind, enum.Enum)]
+    values |= {"INPUT_" + item.name.upper(): list(item.kind)[-1].name.lower() for item in enums}
     inputs = commandline.fill(kind, {}, values)
     program, command, *words = shlex.split(commandline.spelled(name, inputs))
     parser = argparse.ArgumentParser()

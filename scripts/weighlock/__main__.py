@@ -29,6 +29,7 @@ STAGES = {
     "sign": "sign an artifact and the files in it",
     "attest": "attach a signed statement to an artifact",
     "verify": "check an artifact and all its evidence against a pinned identity",
+    "policy": "show what a verification policy asks, or export it for cosign, gh and clusters",
     "pull": "verify an artifact, then write its files",
     "seal": "sign an artifact that was scanned and packaged elsewhere, and tag it last",
     "fetch": "write the files of an artifact that nobody has signed yet, to scan them",

@@ -140,3 +140,17 @@ def _pattern(_validator: Any, pattern: str, value: Any, _schema: Any) -> Iterato
 
 def _wrong(name: str, line: int, what: str, remedy: str = "") -> InputError:
     return InputError(f"{printable(name)}:{line}: {printable(what, 400)}", remedy=remedy)
+
+
+def write(document: Json) -> str:
+    """Return a document of ours as YAML; whatever stands in its values stays a value."""
+    import yaml  # noqa: PLC0415 - as above
+
+    class Dumper(yaml.SafeDumper):
+        """Writes text of several lines as a block."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style="|" if "\n" in value else None)
+
+    Dumper.add_representer(str, text)
+    return str(yaml.dump(document, Dumper=Dumper, sort_keys=False, allow_unicode=False, width=1_000_000))
