@@ -20,6 +20,7 @@ SIGNATURE = "https://sigstore.dev/cosign/sign/v1"
 PROVENANCE = "https://slsa.dev/provenance/v1"
 TEST_RESULT = "https://in-toto.io/attestation/test-result/v0.1"
 VULNERABILITIES = "https://in-toto.io/attestation/vulns/v0.2"
+SUMMARY = "https://slsa.dev/verification_summary/v1"
 
 LABELS = {
     SIGNATURE: "signature",
@@ -27,6 +28,7 @@ LABELS = {
     PROVENANCE: "provenance",
     TEST_RESULT: "test result",
     VULNERABILITIES: "dependency audit",
+    SUMMARY: "verification summary",
 }
 """What people call the evidence of each type."""
 
@@ -133,6 +135,8 @@ def lasting(predicate_type: str, predicate: Mapping[str, object]) -> Json:
         document["runDetails"] = _without(document["runDetails"], "metadata")
     if predicate_type == TEST_RESULT and isinstance(document.get("configuration"), list):
         document["configuration"] = [item for item in document["configuration"] if not _is_conditions(item)]  # type: ignore[attr-defined]
+    if predicate_type == SUMMARY:
+        return _without(document, "timeVerified")
     return _without(document, "metadata") if predicate_type in {VULNERABILITIES, TEST_RESULT} else document
 
 

@@ -12,6 +12,8 @@ from weighlock.oci import Digest
 from weighlock.predicates import SIGNATURE
 from weighlock.text import counted, printable
 
+_SHOWN = 5  # files of a kind
+
 
 def signature(case: Case) -> str:
     """Somebody whom we trust signed this manifest, since other evidence may be about models that nobody released."""
@@ -25,6 +27,29 @@ def model_signature(case: Case) -> str:
     signed = signed_files(case)
     same_files("model signature", signed, case)
     return f"{counted(len(signed[0]), 'file')} signed under one root"
+
+
+def on_disk(case: Case, there: Mapping[str, Digest]) -> str:
+    """The files on disk are those of the model signature, and no others: what a server mounted is what was weighed."""
+    for signed in signed_files(case):
+        if words := differences(signed, there):
+            raise RefusedError(f"the files on disk are not those that were signed: {words}")
+    return f"the same {counted(len(there), 'file')} as signed"
+
+
+def differences(signed: Mapping[str, Digest], there: Mapping[str, Digest]) -> str:
+    """Name the files that were changed, are missing, or were added, some of each."""
+    kinds = {
+        "changed": [path for path in signed if path in there and signed[path] != there[path]],
+        "missing": [path for path in signed if path not in there],
+        "extra": [path for path in there if path not in signed],
+    }
+    return "; ".join(f"{kind} {_some(paths)}" for kind, paths in kinds.items() if paths)
+
+
+def _some(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(f"'{printable(path)}'" for path in sorted(paths)[:_SHOWN]) + more
 
 
 def closure(case: Case) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from weighlock.errors import SignatureError
+from weighlock.errors import RefusedError, SignatureError
 from weighlock.signing import Bundle, Certificate, Verifier
 
 
@@ -28,6 +28,6 @@ class AnyOf:
         for verifier in self._verifiers:
             try:
                 return verifier.verify(bundle)
-            except SignatureError as error:
+            except RefusedError as error:  # a bundle of another kind than this one reads, perhaps the next does
                 reasons.append(error.what)
         raise SignatureError("; ".join(dict.fromkeys(reasons)))

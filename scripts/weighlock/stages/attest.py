@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighlock import clock, evidence, gate, jsonio
+from weighlock import clock, evidence, gate, jsonio, summary
 from weighlock.errors import InputError, MalformedError
 from weighlock.inputs import SignerInputs, option
 from weighlock.intoto import Statement, Subject
@@ -42,6 +42,7 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     target = Target.parse(inputs.target)
     store = open_store(target, plain_http=inputs.plain_http)
     subject = find(store, target)
+    summary.require_about(inputs.predicate_type, predicate, subject.digest)
     statement = Statement((Subject(target.name, subject.digest),), inputs.predicate_type, predicate)
     present = evidence.collect(store, subject, signing.verifier()).trusted
     wanted = evidence.missing([statement], present)

@@ -6,25 +6,30 @@ somebody we know signed the evidence, and the evidence says yes about exactly th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from weighlock import evidence, gate, jsonio
-from weighlock.errors import IntegrityError, NotFoundError, RefusedError
-from weighlock.evidence import Collected
-from weighlock.formats.modelpack import ModelPack
-from weighlock.gate import Case, Check, check
-from weighlock.inputs import Enforced, VerifierInputs, option, output
+from weighlock import clock, evidence, summary
+from weighlock.errors import InputError
+from weighlock.gate import check
+from weighlock.gate.signed import on_disk
+from weighlock.inputs import Enforced, SignerInputs, VerifierInputs, option, output
+from weighlock.intoto import Statement, Subject
 from weighlock.jsonio import Json
-from weighlock.oci import Descriptor, Manifest
-from weighlock.predicates import TEST_RESULT
+from weighlock.oci import Descriptor, Digest
+from weighlock.predicates import SUMMARY
+from weighlock.signing import Signer
 from weighlock.stages import Context, Problem
-from weighlock.store import Store, read
+from weighlock.stages.package import weigh_model
+from weighlock.store import Store
 from weighlock.store.targets import Target, find, open_store
-from weighlock.text import counted, printable
+from weighlock.text import printable
+from weighlock.verification import Verification, scan_results, verify
 
-_LICENCES = "org.opencontainers.image.licenses"
-_CONFIG_LIMIT = 4 * 1024 * 1024  # bytes
+__all__ = ["Inputs", "Outputs", "Verification", "report", "run", "scan_results", "verify"]
+
+
 EXAMPLES = """\
 whom to trust:
   Nobody is trusted unless you say whom: an issuer together with --source, --builder or --identity, or a key. Every value
@@ -52,6 +57,9 @@ examples:
   in another Sigstore than the public one, or without a network:
     weighlock verify oci:release:1.2.0 --trust-config trusted_root.json --issuer URL --source acme/models
 
+  what a server mounted, and a summary of the verdict for those who come after, signed by a key of your own:
+    weighlock verify ghcr.io/acme/tiny:1.2.0 --key acme.pub --files /models/tiny --vsa vsa.json --attest --attest-key my.key
+
 exit codes: 0 it passes, 1 it does not, 2 the inputs are wrong, 3 it could not be found out
 """
 
@@ -62,23 +70,17 @@ class Inputs(VerifierInputs):
 
     target: str = option("the artifact: oci:DIR[:TAG|@DIGEST] or HOST/REPO[:TAG|@DIGEST]", positional=True)
     tag: str = option("set this tag on the digest when the verdict is pass", default="")
+    files: Path | None = option(
+        "also compare this folder with the signed files: what a server mounted", default=None, metavar="DIR"
+    )
+    vsa: Path | None = option("write the verdict here as a SLSA verification summary", default=None, metavar="FILE")
+    attest: bool = option(
+        "sign the verification summary of a pass and attach it, with --attest-key or else as this job", default=False
+    )
+    attest_key: Path | None = option(
+        "private key (PEM) that signs the summary; its password in WEIGHLOCK_KEY_PASSWORD", default=None, metavar="FILE"
+    )
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What was checked of one artifact, and what was found on the way."""
-
-    descriptor: Descriptor
-    checks: tuple[Check, ...]
-    manifest: Manifest | None = None
-    files: dict[str, Descriptor] | None = None
-    collected: Collected = Collected((), ())
-
-    @property
-    def passed(self) -> bool:
-        """Tell whether every step said yes."""
-        return all(item.ok for item in self.checks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,29 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     enforced = inputs.enforced()
     target = Target.parse(inputs.target)
     tag = target.with_tag(inputs.tag).tag if inputs.tag else None
+    if inputs.attest_key and not inputs.attest:
+        raise InputError("a key is given for a summary that nobody asked for", remedy="Add --attest.")
+    signing = (
+        SignerInputs(key=inputs.attest_key, trust_config=inputs.trust_config).signer(context.environ)
+        if inputs.attest
+        else None
+    )
     store = open_store(target, plain_http=inputs.plain_http)
-    outputs = report(store, verify(store, find(store, target), enforced), enforced)
+    verification = verify(store, find(store, target), enforced)
+    if inputs.files is not None:
+        verification = _with_files(verification, inputs.files)
+    outputs = report(store, verification, enforced)
+    predicate = summary.summary(_verdict(store, outputs), time=clock.now())
+    if inputs.vsa:
+        inputs.vsa.write_text(json.dumps(predicate, indent=2) + "\n", encoding="utf-8")
+    if signing and outputs.passed:
+        _attach(
+            store,
+            verification.descriptor,
+            Statement((Subject(target.name, verification.descriptor.digest),), SUMMARY, predicate),
+            signing,
+            context,
+        )
     if tag and outputs.passed:
         store.tag(outputs.verification.descriptor, tag)
         context.say(f"tagged {outputs.digest} as '{tag}'")
@@ -154,76 +177,29 @@ def report(store: Store, verification: Verification, enforced: Enforced) -> Outp
     return Outputs(enforced, verification, verdict=verdict, digest=digest, reference=reference)
 
 
-def verify(store: Store, descriptor: Descriptor, enforced: Enforced) -> Verification:
-    """Take all steps; without a readable manifest, or with more hung on it than is read, there are no further ones."""
-    try:
-        manifest = Manifest.parse(store.manifest(descriptor.digest))
-        files = ModelPack().files(manifest)
-    except (RefusedError, NotFoundError) as error:
-        return Verification(descriptor, (Check("manifest", ok=False, reason=error.what),))
-    first = (
-        Check("manifest", ok=True, reason=f"a ModelPack of {counted(len(files), 'file')}, as its digest says"),
-        check("content", lambda: _content(store, manifest, files)),
+def _with_files(verification: Verification, folder: Path) -> Verification:
+    """Add the step that reads the folder; it is told against what was signed, so it comes after all others."""
+    if verification.case is None:
+        return verification
+    case, there = verification.case, weigh_model(folder).digests()
+    return replace(verification, checks=(*verification.checks, check("files", lambda: on_disk(case, there))))
+
+
+def _verdict(store: Store, outputs: Outputs) -> summary.Verdict:
+    """Return what a summary says: of all evidence but earlier summaries, which are no evidence of the release."""
+    trusted = outputs.verification.collected.trusted
+    believed = [Digest.of(item.bundle.raw) for item in trusted if item.statement.predicate_type != SUMMARY]
+    resource = summary.uri(store.name, outputs.verification.descriptor.digest)
+    enforced = outputs.enforced
+    return summary.Verdict(resource, outputs.passed, enforced.verifier.identity, enforced.policy, sorted(believed))
+
+
+def _attach(store: Store, subject: Descriptor, statement: Statement, signing: Signer, context: Context) -> None:
+    present = evidence.collect(store, subject, signing.verifier()).trusted
+    wanted = evidence.missing([statement], present)
+    evidence.attach(store, subject, wanted, signing, created=clock.now())
+    context.say(
+        f"attached the verification summary, signed by {signing.identity}"
+        if wanted
+        else "the same summary is attached already"
     )
-    try:
-        collected = evidence.collect(store, descriptor, enforced.verifier)
-    except RefusedError as error:
-        return Verification(descriptor, (*first, Check("bundles", ok=False, reason=error.what)), manifest, files)
-    digests = {path: layer.digest for path, layer in files.items()}
-    licences = _licences(store, manifest) if enforced.rules.licences else ()
-    case = Case(descriptor.digest, digests, collected.trusted, licences)
-    checks = (*first, check("bundles", lambda: _bundles(collected, enforced)), *gate.judge(case, enforced.rules))
-    return Verification(descriptor, checks, manifest, files, collected)
-
-
-def scan_results(target: str, enforced: Enforced, say: Callable[[str], None], *, plain_http: bool) -> list[Json]:
-    """Return the predicates of the scans of a release that verifies; none, and a word why, where it does not."""
-    named = Target.parse(target)
-    store = open_store(named, plain_http=plain_http)
-    try:
-        verification = verify(store, find(store, named), enforced)
-    except (RefusedError, NotFoundError) as error:
-        say(f"no earlier scan result is used: {error.what}")
-        return []
-    failed = next((item for item in verification.checks if not item.ok), None)
-    if failed:
-        say(f"no earlier scan result is used, {printable(target)} does not verify: {failed.name}: {failed.reason}")
-        return []
-    statements = [item.statement for item in verification.collected.trusted]
-    return [
-        dict(item.predicate)
-        for item in statements
-        if item.predicate_type == TEST_RESULT and item.covers(verification.descriptor.digest)
-    ]
-
-
-def _content(store: Store, manifest: Manifest, files: dict[str, Descriptor]) -> str:
-    """Examine every blob, as thoroughly as the store can for little."""
-    words = ""
-    for path, blob in (("config", manifest.config), *files.items()):
-        try:
-            words = store.examine(blob)
-        except (IntegrityError, NotFoundError) as error:
-            raise RefusedError(f"'{printable(path)}': {error.what}") from None
-    return f"{counted(len(files), 'file')} {words}"
-
-
-def _bundles(collected: Collected, enforced: Enforced) -> str:
-    pinned = enforced.verifier
-    if not collected.trusted:
-        others = f", {len(collected.ignored)} by others or unreadable" if collected.ignored else ""
-        raise RefusedError(f"no bundle by {pinned.identity} hangs on this digest{others}")
-    ignored = f", {len(collected.ignored)} ignored" if collected.ignored else ""
-    return f"{len(collected.trusted)} by {pinned.identity}{ignored}"
-
-
-def _licences(store: Store, manifest: Manifest) -> tuple[str, ...]:
-    """Return the licences that the manifest's annotation and the ModelPack's config name; unreadable is none."""
-    annotated = manifest.annotations.get(_LICENCES, "")
-    try:
-        config = jsonio.parse(read(store, manifest.config, _CONFIG_LIMIT), "config")
-        named = (jsonio.optional(config, "descriptor", dict, "config") or {}).get("licenses")
-    except (RefusedError, NotFoundError):
-        return ()
-    listed: Sequence[object] = named if isinstance(named, list) else []
-    return tuple(dict.fromkeys(str(item) for item in [*([annotated] if annotated else []), *listed]))
