@@ -24,7 +24,7 @@ from weighlock.gate import Case, judge, require_green, require_passed
 from weighlock.intoto import Statement, Subject
 from weighlock.ledger import Ledger, Row
 from weighlock.oci import Digest
-from weighlock.predicates import LOCAL, PROVENANCE, SIGNATURE, TEST_RESULT, VULNERABILITIES, Build
+from weighlock.predicates import LOCAL, OWN_MACHINE, PROVENANCE, SIGNATURE, TEST_RESULT, VULNERABILITIES, Build
 from weighlock.scanners import Report, Severity, Status, Verdict
 from weighlock.signing import Certificate
 
@@ -399,6 +399,7 @@ def test_a_builder_signs_for_itself_only() -> None:
     assert no(Rules(), By(built(), certificate())) == []
     assert no(Rules(), By(built("https://github.com/actions/runner"), certificate())) == ["builder"]
     assert no(Rules(), By(built(BUILDER.replace("main", "v1")), certificate())) == ["builder"]
+    assert no(Rules(), By(built(OWN_MACHINE), certificate())) == [], "a person names no builder"
 
 
 def test_our_own_build_types_have_no_unknown_parameters() -> None:

@@ -170,6 +170,11 @@ class VerifierInputs:
             )
         return Enforced(trusting(policy.trusted, self.trust_config), policy.rules, policy)
 
+    def trusted(self) -> Sequence[Trusted]:
+        """Return the identities that these inputs pin, by flags or by a policy."""
+        policy = self.enforced().policy
+        return policy.trusted if policy else (Trusted(self.key, level=1, **self._pinned()),)
+
     def _pinned(self) -> dict[str, str]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Identity)}
 

@@ -34,6 +34,8 @@ LABELS = {
 
 GITHUB_WORKFLOW = "https://actions.github.io/buildtypes/workflow/v1"
 LOCAL = "https://github.com/weighlock/weighlock/blob/main/docs/buildtypes/local-v1.md"
+OWN_MACHINE = LOCAL + "#builder"
+"""The builder that claims nothing: the signer's own machine, or a CI whose runs we cannot describe."""
 PUBLISH = "https://github.com/weighlock/weighlock/blob/main/docs/buildtypes/publish-v1.md"
 
 EXTERNAL_PARAMETERS = {

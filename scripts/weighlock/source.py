@@ -15,12 +15,11 @@ from weighlock import git
 from weighlock.errors import InputError, RefusedError
 from weighlock.jsonio import Json
 from weighlock.model import Model, ModelFile
-from weighlock.predicates import GITHUB_WORKFLOW, LOCAL, PUBLISH, Build
+from weighlock.predicates import GITHUB_WORKFLOW, LOCAL, OWN_MACHINE, PUBLISH, Build
 from weighlock.signing import Certificate
 from weighlock.text import printable
 
 _WORKFLOWS = "/.github/workflows/"
-_BUILDER = LOCAL + "#builder"
 _BLOB_LIMIT = 100_000_000  # bytes; larger files are kept in git as LFS pointers, if at all
 
 
@@ -101,16 +100,16 @@ def local(path: Path, model: Model) -> Build:
     same = sum(1 for file in model.files if file.path in tree and _is_committed(file, tree[file.path]))
     internal = {"files": len(model.files), "filesAsCommitted": same}
     if not same:
-        return Build(LOCAL, _BUILDER, {"model": model.name}, internal)
+        return Build(LOCAL, OWN_MACHINE, {"model": model.name}, internal)
     remote = _said(folder, "config", "--get", "remote.origin.url").decode(errors="replace").strip()
     origin = {"uri": f"git+{_without_secret(remote)}"} if remote else {}
     source = {"name": "source", **origin, "digest": {"gitCommit": commit}}
-    return Build(LOCAL, _BUILDER, {"model": model.name}, internal, (source,))
+    return Build(LOCAL, OWN_MACHINE, {"model": model.name}, internal, (source,))
 
 
 def handed(name: str, count: int) -> Build:
     """Describe a run on a person's own machine that was handed an artifact of `count` files: no commit is known."""
-    return Build(LOCAL, _BUILDER, {"model": name}, {"files": count, "filesAsCommitted": 0})
+    return Build(LOCAL, OWN_MACHINE, {"model": name}, {"files": count, "filesAsCommitted": 0})
 
 
 def _tree(folder: Path) -> dict[str, str]:

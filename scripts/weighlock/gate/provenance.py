@@ -7,7 +7,7 @@ from weighlock.config.verify import ProvenanceRules
 from weighlock.errors import RefusedError
 from weighlock.gate.case import Case, Shown, newest, shown
 from weighlock.jsonio import Json
-from weighlock.predicates import EXTERNAL_PARAMETERS, PROVENANCE, PUBLISH, PUBLISH_INPUTS
+from weighlock.predicates import EXTERNAL_PARAMETERS, OWN_MACHINE, PROVENANCE, PUBLISH, PUBLISH_INPUTS
 from weighlock.text import printable
 
 _WHAT = "provenance"
@@ -34,6 +34,9 @@ def builder_signed(case: Case) -> str:
         if certificate is None:
             continue
         name, vouched = _builder(item), certificate.builder or certificate.identity
+        if name == OWN_MACHINE:
+            words = "it names no builder but the signer's own machine"
+            continue
         if name != vouched:
             raise RefusedError(f"it names the builder {printable(name)}, and {printable(vouched)} signed it")
         words = "it names the builder that signed it"

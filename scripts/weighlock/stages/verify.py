@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from weighlock import clock, evidence, summary
+from weighlock.crosscheck import by_gh
 from weighlock.errors import InputError
 from weighlock.gate import check
 from weighlock.gate.signed import on_disk
@@ -73,6 +75,7 @@ class Inputs(VerifierInputs):
     files: Path | None = option(
         "also compare this folder with the signed files: what a server mounted", default=None, metavar="DIR"
     )
+    engine: str = option("cross-check with another program, and fail where it disagrees: gh", default="")
     vsa: Path | None = option("write the verdict here as a SLSA verification summary", default=None, metavar="FILE")
     attest: bool = option(
         "sign the verification summary of a pass and attach it, with --attest-key or else as this job", default=False
@@ -140,6 +143,8 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     enforced = inputs.enforced()
     target = Target.parse(inputs.target)
     tag = target.with_tag(inputs.tag).tag if inputs.tag else None
+    if inputs.engine not in {"", "gh"}:
+        raise InputError(f"engine: '{printable(inputs.engine)}' is not gh")
     if inputs.attest_key and not inputs.attest:
         raise InputError("a key is given for a summary that nobody asked for", remedy="Add --attest.")
     signing = (
@@ -151,6 +156,8 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     verification = verify(store, find(store, target), enforced)
     if inputs.files is not None:
         verification = _with_files(verification, inputs.files)
+    if inputs.engine:
+        verification = _cross_checked(store, verification, inputs, context)
     outputs = report(store, verification, enforced)
     predicate = summary.summary(_verdict(store, outputs), time=clock.now())
     if inputs.vsa:
@@ -183,6 +190,13 @@ def _with_files(verification: Verification, folder: Path) -> Verification:
         return verification
     case, there = verification.case, weigh_model(folder).digests()
     return replace(verification, checks=(*verification.checks, check("files", lambda: on_disk(case, there))))
+
+
+def _cross_checked(store: Store, verification: Verification, inputs: Inputs, context: Context) -> Verification:
+    """Add the step in which another program is asked."""
+    trusted = inputs.trusted()
+    step = partial(by_gh, store, verification, trusted, inputs.trust_config, context.environ)
+    return replace(verification, checks=(*verification.checks, check("gh", step)))
 
 
 def _verdict(store: Store, outputs: Outputs) -> summary.Verdict:
