@@ -18,7 +18,7 @@ from weighlock.scanners.pickles.globals import Grade, grade
 
 NAMES = 200  # of one kind that are kept; their number is kept in any case
 DIFF = 400  # lines
-COMPARED = 5000  # lines of each side; comparing takes the product of both
+COMPARED = 2000  # lines of each side; comparing takes the product of both
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ _OPTIONS = (
 _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:[^\n]*\n)*?oid sha256:([0-9a-f]{64})\nsize (\d{1,18})\n"
 )
+_PIECE = 1024 * 1024
 POINTER_LIMIT = 1024  # bytes; a pointer of Git LFS is smaller
 
 
@@ -59,12 +61,11 @@ class Pointer:
 
 def say(folder: Path, *words: str, seconds: int = SECONDS, environ: Mapping[str, str] | None = None) -> bytes | None:
     """Return what git prints in `folder`, None where it fails or is missing."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     try:
         done = subprocess.run(
             ["git", *_OPTIONS, *words],
             cwd=folder,
-            env={**kept, **(environ or {})},
+            env={**_environ(), **(environ or {})},
             capture_output=True,
             timeout=seconds,
             check=False,
@@ -72,6 +73,49 @@ def say(folder: Path, *words: str, seconds: int = SECONDS, environ: Mapping[str,
     except (OSError, subprocess.TimeoutExpired):
         return None
     return done.stdout if done.returncode == 0 else None
+
+
+class Reader:
+    """Reads blobs by their ids; not for several threads."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        """Ask this ``git cat-file --batch``."""
+        self._process = process
+
+    def content(self, blob: Blob) -> bytes:
+        """Return the content of a blob."""
+        return b"".join(self._pieces(blob))
+
+    def write(self, blob: Blob, target: Path) -> None:
+        """Write the content of a blob to a new file, without holding it in memory."""
+        with target.open("xb") as stream:
+            for piece in self._pieces(blob):
+                stream.write(piece)
+
+    def pointer(self, blob: Blob) -> Pointer | None:
+        """Return what the pointer says, None for a blob that is the file itself."""
+        return pointer(self.content(blob)) if blob.regular and blob.size < POINTER_LIMIT else None
+
+    def _pieces(self, blob: Blob) -> Iterator[bytes]:
+        asked, answers = self._process.stdin, self._process.stdout
+        if asked is None or answers is None:  # both are pipes
+            raise _gone(blob)
+        try:
+            asked.write(f"{blob.id}\n".encode())
+            asked.flush()
+        except OSError:
+            raise _gone(blob) from None
+        words = answers.readline().split()
+        if len(words) != 3 or words[1] != b"blob":
+            raise _gone(blob)
+        left = int(words[2])
+        while left:
+            piece = answers.read(min(left, _PIECE))
+            if not piece:
+                raise _gone(blob)
+            left -= len(piece)
+            yield piece
+        answers.read(1)  # the newline behind the content
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,28 +157,22 @@ class Repository:
             files[os.fsdecode(path)] = Blob(identity.decode(), int(size) if size.isdigit() else 0, mode.decode())
         return files
 
-    def content(self, blob: Blob) -> bytes:
-        """Return the content of a blob."""
-        return self._told("cat-file", "blob", blob.id)
-
-    def write(self, blob: Blob, target: Path) -> None:
-        """Write the content of a blob to a new file, without holding it in memory."""
-        with target.open("xb") as stream:
-            done = subprocess.run(
-                ["git", *_OPTIONS, "cat-file", "blob", blob.id],
-                cwd=self.top,
-                env={name: value for name, value in os.environ.items() if not name.startswith("GIT_")},
-                stdout=stream,
-                stderr=subprocess.DEVNULL,
-                timeout=LISTING_SECONDS,
-                check=False,
-            )
-        if done.returncode:
-            raise UnfinishedError(f"git could not give the object {blob.id}", remedy="Fetch the whole history.")
-
-    def pointer(self, blob: Blob) -> Pointer | None:
-        """Return what the pointer says, None for a blob that is the file itself."""
-        return pointer(self.content(blob)) if blob.regular and blob.size < POINTER_LIMIT else None
+    @contextmanager
+    def reading(self) -> Iterator[Reader]:
+        """Yield what reads blobs, any number of them through one process of git."""
+        process = subprocess.Popen(
+            ["git", *_OPTIONS, "cat-file", "--batch"],
+            cwd=self.top,
+            env=_environ(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            yield Reader(process)
+        finally:
+            process.kill()
+            process.communicate()
 
     def _told(self, *words: str) -> bytes:
         told = say(self.top, *words, seconds=LISTING_SECONDS)
@@ -154,6 +192,15 @@ def changed(before: Mapping[str, Blob], after: Mapping[str, Blob]) -> Iterator[s
     for path in sorted({*before, *after}):
         if before.get(path) != after.get(path):
             yield path
+
+
+def _environ() -> dict[str, str]:
+    """Return the variables that git may see; none that would name another repository or program."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+
+
+def _gone(blob: Blob) -> UnfinishedError:
+    return UnfinishedError(f"git could not give the object {blob.id}", remedy="Fetch the whole history.")
 
 
 def pull_lfs(top: Path, paths: Sequence[str], environ: Mapping[str, str]) -> bool:

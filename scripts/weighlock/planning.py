@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from weighlock import finding, git, jsonio
 from weighlock.config import document, parse
 from weighlock.errors import InputError
-from weighlock.git import Blob, Repository
+from weighlock.git import Blob, Reader, Repository
 from weighlock.jsonio import Json
 from weighlock.text import printable
 
@@ -104,19 +104,19 @@ def read(raw: bytes, what: str) -> Plan:
 class Tree:
     """The files of a commit, and what they point at."""
 
-    repository: Repository
     files: Mapping[str, Blob]
+    reader: Reader
 
     def size(self, path: str) -> int:
         """Return the size of a file in bytes, of the one that a pointer stands for."""
         blob = self.files[path]
-        pointer = self.repository.pointer(blob) if finding.is_weights(path) else None
+        pointer = self.reader.pointer(blob)
         return pointer.size if pointer else blob.size
 
     def text(self, path: str) -> bytes:
         """Return a file's content, nothing where there is no such file."""
         blob = self.files.get(path)
-        return self.repository.content(blob) if blob and blob.regular else b""
+        return self.reader.content(blob) if blob and blob.regular else b""
 
 
 def between(repository: Repository, base: str | None, head: str) -> tuple[str | None, str]:
@@ -145,14 +145,15 @@ def made(repository: Repository, commits: tuple[str | None, str], policy: str, s
     `shard_size` are the bytes that one job should check. `InputError` where the policy is not valid.
     """
     base, head = commits
-    after = Tree(repository, repository.files(head))
-    listed = [
-        Listed(model.path, (model.requirements,) if model.requirements else ())
-        for model in (parse(after.text(policy), policy).models if policy in after.files else ())
-    ]
-    before = Tree(repository, repository.files(base) if base else {})
+    with repository.reading() as reader:
+        after = Tree(repository.files(head), reader)
+        before = Tree(repository.files(base) if base else {}, reader)
+        return _planned(commits, before, after, policy, shard_size)
+
+
+def _planned(commits: tuple[str | None, str], before: Tree, after: Tree, policy: str, shard_size: int) -> Plan:
     changed = list(git.changed(before.files, after.files))
-    known = _known(after.files, listed)
+    known = _known(after.files, _listed(after, policy))
     reasons: dict[str, list[str]] = {path: [] for path in known}
     for path in changed:
         for model in _touched(path, before, after, known):
@@ -167,7 +168,7 @@ def made(repository: Repository, commits: tuple[str | None, str], policy: str, s
     sizes = _sizes(after, touched)
     models = tuple(Touched(model, known.get(model, ()), sizes[model], why) for model, why in touched.items())
     gone = {model for model in finding.models(before.files) if model not in known and not _holds(model, after.files)}
-    return Plan(base, head, whole, models, tuple(sorted(gone)), shared(models, shard_size))
+    return Plan(*commits, whole, models, tuple(sorted(gone)), shared(models, shard_size))
 
 
 def shared(models: Sequence[Touched], shard_size: int) -> tuple[tuple[int, ...], ...]:
@@ -184,6 +185,12 @@ def shared(models: Sequence[Touched], shard_size: int) -> tuple[tuple[int, ...],
         shards[emptiest].append(position)
         filled[emptiest] += models[position].size
     return tuple(tuple(sorted(shard)) for shard in shards)
+
+
+def _listed(after: Tree, policy: str) -> list[Listed]:
+    """Return the models that the policy names."""
+    models = parse(after.text(policy), policy).models if policy in after.files else ()
+    return [Listed(model.path, (model.requirements,) if model.requirements else ()) for model in models]
 
 
 def _known(files: Mapping[str, Blob], listed: Sequence[Listed]) -> dict[str, tuple[str, ...]]:
@@ -212,7 +219,7 @@ def _is_model(path: str, after: Tree) -> bool:
     blob = after.files[path]
     if finding.is_weights(path):
         return True
-    return blob.regular and (blob.size > _SNIFFED or finding.holds_model(path, after.repository.content(blob)))
+    return blob.regular and (blob.size > _SNIFFED or finding.holds_model(path, after.reader.content(blob)))
 
 
 def _outs(path: str, before: Tree, after: Tree) -> list[str]:

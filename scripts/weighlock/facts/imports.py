@@ -13,8 +13,9 @@ from weighlock.scanners.sniff import PICKLES
 
 STREAMS = 64  # pickles in one file
 MEMBERS = 1000  # of an archive
-SIZE = 64 * 1024 * 1024  # bytes of a member
+SIZE = 64 * 1024 * 1024  # bytes of all members that are read
 NAMES = 10_000
+OPERATIONS = 2_000_000  # of one pickle; a model's weights take a few for each tensor
 
 
 def of(form: str, stream: BinaryIO) -> set[str]:
@@ -32,7 +33,7 @@ def _named(stream: BinaryIO) -> set[str]:
             found.add(f"{event.target.module or '?'}.{event.target.name}")
 
     operations = Operations(stream)
-    machine = Machine(operations, note)
+    machine = Machine(operations, note, OPERATIONS)
     try:
         for _ in range(STREAMS):
             if operations.at_end():
@@ -47,10 +48,12 @@ def _archived(stream: BinaryIO) -> set[str]:
     found: set[str] = set()
     try:
         with zipfile.ZipFile(stream) as archive:
-            members = [item for item in archive.infolist()[:MEMBERS] if item.filename.endswith(".pkl")]
-            for item in members:
+            left = SIZE
+            for item in [item for item in archive.infolist()[:MEMBERS] if item.filename.endswith(".pkl")]:
                 with archive.open(item) as inside:
-                    found |= _named(io.BytesIO(inside.read(SIZE)))
+                    content = inside.read(left)
+                left -= len(content)
+                found |= _named(io.BytesIO(content))
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError, EOFError, ValueError, OSError) as error:
         raise UnclearError(str(error)) from None
     return found

@@ -119,14 +119,15 @@ def _part(plan: Plan, shard: str) -> tuple[int, list[Touched]]:
 
 def _fetch(repository: Repository, chosen: list[Touched], context: Context) -> None:
     """Bring the content of the models' LFS files; where that fails, they stay pointers, which the scan holds."""
-    paths = [path for path, blob in repository.files("HEAD").items() if _is_kept(repository, path, blob, chosen)]
+    touched = {model.path for model in chosen}
+    with repository.reading() as reader:
+        paths = [
+            path
+            for path, blob in repository.files("HEAD").items()
+            if finding.owners(path, touched) and reader.pointer(blob)
+        ]
     if paths and not git.pull_lfs(repository.top, paths, context.environ):
         context.say("Git LFS could not bring the content of the models' files; is git-lfs installed?")
-
-
-def _is_kept(repository: Repository, path: str, blob: git.Blob, chosen: list[Touched]) -> bool:
-    touched = any(finding.inside(path, model.path) for model in chosen)
-    return touched and repository.pointer(blob) is not None
 
 
 @dataclass(frozen=True, slots=True)

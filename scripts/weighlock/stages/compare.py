@@ -122,23 +122,29 @@ def _write(repository: Repository, base: str, path: str, folder: Path, now: Mode
     """Write the model's files, and return the pointers among them whose content is not here, by the name in the model."""
     here = {file.digest.hex: file.source for file in now.files}
     pointers = {}
-    for name, blob in repository.files(base).items():
-        if not finding.inside(name, path) or not blob.regular:
-            continue
-        try:
-            check_path(name)
-        except WeighlockError:
-            continue  # the file system could not hold it; the scan of today's version says so where it is still there
-        target = folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        pointer = repository.pointer(blob)
-        if pointer and pointer.sha256 in here:
-            shutil.copyfile(here[pointer.sha256], target)
-            continue
-        repository.write(blob, target)
-        if pointer:
-            pointers[_within(name, path)] = pointer
+    with repository.reading() as reader:
+        for name, blob in repository.files(base).items():
+            if not finding.inside(name, path) or not blob.regular or not _plain(name):
+                continue
+            target = folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            pointer = reader.pointer(blob)
+            if pointer and pointer.sha256 in here:
+                shutil.copyfile(here[pointer.sha256], target)
+                continue
+            reader.write(blob, target)
+            if pointer:
+                pointers[_within(name, path)] = pointer
     return pointers
+
+
+def _plain(name: str) -> bool:
+    """Tell whether every file system could hold the name; the scan of today's version says so where one could not."""
+    try:
+        check_path(name)
+    except WeighlockError:
+        return False
+    return True
 
 
 def _within(name: str, path: str) -> str:
