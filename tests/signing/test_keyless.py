@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import json
+import os
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+import acting
+from commands import SCRIPTS
 from local_sigstore import (
     COMMIT,
     FULCIO,
@@ -37,6 +43,7 @@ from weighlock.oci import Digest
 from weighlock.signing import Bundle
 from weighlock.signing.identity import Identity
 from weighlock.signing.key import KeySigner
+from weighlock.signing.keyless import certificate
 from weighlock.signing.keyless.signer import KeylessSigner
 from weighlock.signing.keyless.trust import Trust
 from weighlock.signing.keyless.verifier import KeylessVerifier
@@ -234,6 +241,29 @@ def test_a_trust_configuration_is_one(tmp_path: Path, content: str, message: str
         Trust(tmp_path / "trust.json")
     with pytest.raises(InputError, match="cannot be read"):
         Trust(tmp_path / "missing.json")
+
+
+def test_a_trusted_root_without_keys_is_not_one(sigstore: LocalSigstore, tmp_path: Path) -> None:
+    write(sigstore, tmp_path)
+    root = json.loads((tmp_path / "trusted_root.json").read_text())
+    for lost in ("tlogs", "certificateAuthorities"):
+        (tmp_path / "less.json").write_text(json.dumps(root | {lost: []}))
+        with pytest.raises(InputError, match="cannot be verified with"):
+            KeylessVerifier.load(Identity(issuer=GITHUB_ISSUER, source="acme/models"), tmp_path / "less.json")
+
+
+def test_without_a_network_the_public_keys_of_last_time_are_used(tmp_path: Path) -> None:
+    program = "from pathlib import Path; from weighlock.signing.keyless.trust import Trust; "
+    program += "print(len(Trust(None).root().get_fulcio_certs()))"
+    with acting.network() as inside:
+        done = subprocess.run(
+            [*inside, sys.executable, "-c", program],
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(SCRIPTS)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    assert int(done.stdout) > 0
 
 
 def test_a_trusted_root_is_not_enough_to_sign(sigstore: LocalSigstore, tmp_path: Path) -> None:
@@ -471,3 +501,17 @@ def test_a_token_for_somebody_else_is_named_as_such(sigstore: LocalSigstore, tmp
     other = sigstore.issuer.token(github(), audience="vault")
     with pytest.raises(InputError, match="not for Sigstore"):
         signer(sigstore, tmp_path, source=lambda: other)
+
+
+# What a bundle says of its signer
+
+
+@pytest.mark.parametrize("der", [b"", b"\x30\x00", b"nonsense"])
+def test_a_certificate_that_cannot_be_read_claims_nothing(sigstore: LocalSigstore, tmp_path: Path, der: bytes) -> None:
+    (bundle,) = signer(sigstore, tmp_path).sign([statement()])
+    assert certificate.claimed(bundle).identity == identity(github())
+    document = json.loads(bundle.raw)
+    document["verificationMaterial"]["certificate"]["rawBytes"] = base64.b64encode(der).decode()
+    with pytest.raises(SignatureError, match="no certificate that can be read"):
+        certificate.claimed(Bundle.parse(json.dumps(document).encode()))
+    assert "does not verify" in refused(sigstore, tmp_path, Bundle.parse(json.dumps(document).encode()), source="a/b")

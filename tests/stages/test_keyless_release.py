@@ -110,6 +110,21 @@ def test_attest_and_sign_take_the_same_identity(sigstore: LocalSigstore, model: 
     assert "nothing to do" in weighlock("sign", target, *words).out
 
 
+def test_inspect_shows_who_says_to_have_signed_and_believes_nobody(
+    sigstore: LocalSigstore, model: Path, tmp_path: Path
+) -> None:
+    target = f"oci:{tmp_path}/out:v1"
+    released(sigstore, model, tmp_path, target)
+    shown = weighlock("inspect", target).out
+    assert shown.count(f"says {identity(github())} by {GITHUB_ISSUER}, not verified") == 4
+    claims = [item["claimed"] for item in weighlock("inspect", target, "--json").json["referrers"]]
+    assert {(claim["source"], claim["runner"]) for claim in claims} == {
+        ("https://github.com/acme/models", "github-hosted")
+    }
+    pinned = ("--issuer", GITHUB_ISSUER, "--source", "acme/models", "--trust-config", tmp_path / "trusted_root.json")
+    assert weighlock("inspect", target, *pinned).out.count("signed by the pinned identity") == 4
+
+
 # The commands that it prints
 
 

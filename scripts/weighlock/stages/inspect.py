@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from dataclasses import dataclass
 
 from weighlock import evidence
@@ -12,11 +13,13 @@ from weighlock.inputs import VerifierInputs, option, output
 from weighlock.jsonio import Json
 from weighlock.oci import CREATED, TITLE, Descriptor, Manifest
 from weighlock.predicates import LABELS
-from weighlock.signing import Verifier
+from weighlock.signing import Certificate, Verifier
 from weighlock.stages import Context, Problem
 from weighlock.store import Store
 from weighlock.store.targets import Target, find, open_store
 from weighlock.text import counted, printable, size
+
+_CLAIMS = ("issuer", "identity", "source", "ref", "trigger", "runner", "builder", "builder_commit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Referrer:
     predicate_type: str | None
     signed: bool | None
     reason: str = ""
+    claimed: Certificate | None = None
+    """Whose certificate is in it, as the bundle says and nobody verified."""
 
     def to_json(self) -> Json:
         """Return the wire form."""
@@ -45,17 +50,23 @@ class Referrer:
             "created": self.descriptor.annotations.get(CREATED),
             "signed": self.signed,
             "reason": self.reason,
+            "claimed": None if self.claimed is None else {name: getattr(self.claimed, name) for name in _CLAIMS},
         }
 
     def line(self) -> str:
         """Return the referrer on one line."""
         mark = {
-            None: "",
+            None: self._claim(),
             True: "  signed by the pinned identity",
             False: f"  NOT signed by the pinned identity: {self.reason}",
         }[self.signed]
         kind = self.predicate_type or self.descriptor.artifact_type or "unknown"
         return f"{LABELS.get(kind, printable(kind))}  {self.descriptor.digest}{mark}"
+
+    def _claim(self) -> str:
+        if self.claimed is None:
+            return ""
+        return f"  says {printable(self.claimed.identity)} by {printable(self.claimed.issuer)}, not verified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +124,25 @@ def run(inputs: Inputs, context: Context) -> Outputs:  # noqa: ARG001 - every st
 def _look(store: Store, descriptor: Descriptor, subject: Descriptor, pinned: Verifier | None) -> Referrer:
     predicate_type = descriptor.annotations.get(PREDICATE_TYPE)
     if pinned is None:
-        return Referrer(descriptor, predicate_type, None)
+        return Referrer(descriptor, predicate_type, None, claimed=_claimed(store, descriptor, subject))
     try:
         attached = evidence.fetch(store, descriptor, subject)
         pinned.verify(attached.bundle)
     except (RefusedError, NotFoundError) as error:
         return Referrer(descriptor, predicate_type, signed=False, reason=error.what)
     return Referrer(descriptor, attached.statement.predicate_type, signed=True)
+
+
+def _claimed(store: Store, descriptor: Descriptor, subject: Descriptor) -> Certificate | None:
+    """Return what a bundle says of its signer, None where it is no bundle or has a key's."""
+    if importlib.util.find_spec("cryptography") is None:
+        return None  # to look at a registry takes no more than its client
+    from weighlock.signing.keyless import certificate  # noqa: PLC0415 - as above
+
+    try:
+        return certificate.claimed(evidence.fetch(store, descriptor, subject).bundle)
+    except (RefusedError, NotFoundError):
+        return None
 
 
 def _path(layer: Descriptor) -> str:

@@ -6,11 +6,14 @@ older spellings of the same and are not read.
 
 from __future__ import annotations
 
+import base64
+
 from cryptography import x509
 from cryptography.hazmat import asn1
 
+from weighlock import jsonio
 from weighlock.errors import SignatureError
-from weighlock.signing import Certificate
+from weighlock.signing import Bundle, Certificate
 
 _ARC = "1.3.6.1.4.1.57264.1."
 _USER_NAME = _ARC + "7"
@@ -33,6 +36,16 @@ _FIELDS = {
 }
 
 
+def claimed(bundle: Bundle) -> Certificate:
+    """Return what the certificate in a bundle says, which nobody has verified; `SignatureError` where it says nothing."""
+    try:
+        encoded = jsonio.field(bundle.material, "certificate", dict, "bundle material")
+        raw = base64.b64decode(jsonio.field(encoded, "rawBytes", str, "bundle certificate"), validate=True)
+        return read(x509.load_der_x509_certificate(raw))
+    except Exception:  # noqa: BLE001 - a stranger's bytes, and the library has a class for each thing they can lack
+        raise SignatureError("the bundle has no certificate that can be read") from None
+
+
 def read(certificate: x509.Certificate) -> Certificate:
     """Return what the certificate says; `SignatureError` where it names nobody, or two, or no issuer."""
     try:
@@ -43,7 +56,7 @@ def read(certificate: x509.Certificate) -> Certificate:
             if extension.oid.dotted_string in _FIELDS
         }
         identities = [_name(name) for name in names]
-    except (ValueError, x509.ExtensionNotFound):  # a second extension of a kind, an unknown name, not UTF-8
+    except (ValueError, x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
         raise SignatureError("the certificate names nobody in a way that Sigstore does") from None
     if len(identities) != 1 or not identities[0] or not claims.get("issuer"):
         raise SignatureError("the certificate does not name one identity and its issuer")

@@ -34,6 +34,7 @@ from weighlock.signing.keyless.verifier import KeylessVerifier
 from weighlock.text import printable
 
 LIMIT = 900  # seconds; Sigstore's longest outages take 45 minutes, most of them two
+_EARLY = 60  # seconds; before the work is done, starting again costs nothing
 _THREADS = 8
 _LIFE = timedelta(seconds=60)  # what a certificate has to have left when something is signed with it
 
@@ -97,11 +98,12 @@ class KeylessSigner:
         self._source = source
         self._allowed = allow_public_log or not trust.public
         self._retries = retries or Retries()
-        self._budget = Budget(limit, self._retries.clock)
+        self._budget = Budget(min(limit, _EARLY), self._retries.clock)
         self._lock = threading.Lock()
         self._services: _Services | None = None
         self._held: _Held | None = None
         self._attempt(self._token)  # and forgotten again
+        self._budget.limit = limit
 
     @property
     def identity(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cryptography import x509
+from sigstore.errors import Error
 from sigstore.models import Bundle as SigstoreBundle
 from sigstore.models import TrustedRoot
 from sigstore.verify import Verifier
@@ -28,10 +29,10 @@ class KeylessVerifier:
     @classmethod
     def load(cls, pinned: Identity, path: Path | None) -> KeylessVerifier:
         """Take the keys from a trust configuration or a trusted root, or those of the public Sigstore."""
-        root = Trust(path).root()
-        if not root.get_fulcio_certs():
-            raise InputError(f"the trusted root {printable(str(path))} has no certificate authority")
-        return cls(pinned, root)
+        try:
+            return cls(pinned, Trust(path).root())
+        except Error as error:
+            raise InputError(f"the trusted root cannot be verified with: {printable(str(error))}") from None
 
     @property
     def identity(self) -> str:
