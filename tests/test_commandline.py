@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,18 @@ def test_every_stage_explains_itself(name: str) -> None:
     assert done.code == 0
     for item in inputs_of(console.stage(name).Inputs):
         assert item.flag in done.out.lower().replace("_", "-")
+
+
+def test_the_help_of_verify_is_enough_to_verify_a_strangers_model() -> None:
+    shown = weighlock("verify", "--help").out.replace("\\\n", " ")
+    commands = [shlex.split(line) for line in shown.splitlines() if line.strip().startswith("weighlock verify ")]
+    assert len(commands) > 4
+    for _, name, *words in commands:
+        parser = argparse.ArgumentParser(exit_on_error=False)
+        add_arguments(parser, console.stage(name).Inputs)
+        inputs = fill(console.stage(name).Inputs, vars(parser.parse_args(words)), {})
+        assert inputs.pin()
+    assert "https://token.actions.githubusercontent.com" in shown
 
 
 def test_an_unknown_command_is_exit_code_2() -> None:

@@ -7,7 +7,7 @@ An input's field is at once a flag (``--fail-on``), an action's input (``with: f
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,8 +91,8 @@ class SignerInputs:
         """Tell whether the CI gives this job no identity, whatever its workflow says, and no other was given."""
         return self.key is None and self.identity_token_file is None and ambient.look(environ).hopeless
 
-    def signer(self, environ: Mapping[str, str]) -> Signer:
-        """Return the signer that these inputs name; `InputError` where nothing says who signs."""
+    def signer(self, environ: Mapping[str, str], say: Callable[[str], None] = lambda _words: None) -> Signer:
+        """Return the signer that these inputs name, which may `say` what it waits for; `InputError` where none is named."""
         if self.key is not None and self.identity_token_file is not None:
             raise InputError("a key and an identity token are given", remedy="Give --key or --identity-token-file.")
         if self.key is not None:
@@ -111,6 +111,7 @@ class SignerInputs:
             tokens.file(self.identity_token_file) if self.identity_token_file else tokens.ambient,
             allow_public_log=self.allow_public_log,
             limit=self.sigstore_timeout,
+            say=say,
         )
 
 

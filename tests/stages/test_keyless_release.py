@@ -318,6 +318,15 @@ def test_a_pull_request_from_a_fork_is_rehearsed(model: Path, tmp_path: Path, he
     assert not (tmp_path / "out").exists()
 
 
+def test_a_fork_that_may_ask_for_a_token_is_rehearsed_all_the_same(
+    sigstore: LocalSigstore, model: Path, tmp_path: Path
+) -> None:
+    done = released(sigstore, model, tmp_path, f"oci:{tmp_path}/out:v1", **event(tmp_path, "eve/models"))
+    assert done.code == 0, done.err
+    assert "from a fork" in done.json["notice"]
+    assert sigstore.calls == []
+
+
 def test_a_rehearsal_touches_no_registry(model: Path, tmp_path: Path) -> None:
     done = weighlock("release", model, "--to", "127.0.0.1:9/acme/m:v1", "--json", **event(tmp_path, "eve/models"))
     assert done.code == 0, done.err

@@ -1,7 +1,8 @@
 """What identity the surroundings offer: whether a job of a CI may ask for an identity token, and if not, which line lacks.
 
-Nothing is asked for here. A pull request from a fork and one by Dependabot get no token whatever their workflow says,
-so there is nothing to mend: a release is rehearsed in them.
+Nothing is asked for here. A pull request from a fork and one by Dependabot get no token whatever their workflow says, so
+there is nothing to mend: a release is rehearsed in them. Where an owner lets forks have tokens all the same, they are not
+used: what is in a fork is a stranger's, and would be signed in this repository's name.
 
 Source: docs.github.com "OpenID Connect reference", "Events that trigger workflows" (pull_request, forks) and "Dependabot
 on GitHub Actions"; what else is known, `sigstore.oidc.detect_credential` knows.
@@ -53,18 +54,17 @@ def look(environ: Mapping[str, str]) -> Surroundings:
 
 def _github(environ: Mapping[str, str]) -> Surroundings:
     name = "GitHub Actions"
+    whose = _stranger(environ) if environ.get("GITHUB_EVENT_NAME") == "pull_request" else ""
+    if whose:
+        return Surroundings(
+            name,
+            able=False,
+            hopeless=True,
+            why=f"this job runs for a pull request {whose}, and in such a job nobody signs",
+            remedy="Release after the merge, in a job that runs on a push or a tag.",
+        )
     if environ.get(URL) and environ.get(TOKEN):
         return Surroundings(name, able=True)
-    if environ.get("GITHUB_EVENT_NAME") == "pull_request":
-        whose = _stranger(environ)
-        if whose:
-            return Surroundings(
-                name,
-                able=False,
-                hopeless=True,
-                why=f"this job runs for a pull request {whose}, and GitHub gives such a job no identity",
-                remedy="Release after the merge, in a job that runs on a push or a tag.",
-            )
     return Surroundings(name, able=False, why="this job may not ask GitHub for an identity", remedy=_LINE)
 
 

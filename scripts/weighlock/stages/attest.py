@@ -34,7 +34,7 @@ class Inputs(SignerInputs):
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Sign the predicate and attach it, unless the same one is there already."""
-    signing = inputs.signer(context.environ)
+    signing = inputs.signer(context.environ, context.say)
     if ":" not in inputs.predicate_type:
         raise InputError(f"the predicate type '{printable(inputs.predicate_type)}' is no URI")
     predicate = _read(inputs.predicate)

@@ -159,7 +159,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     target = _target(inputs.to, entry)
     if inputs.lacks_identity(context.environ):
         return _rehearsed(inputs, config, entry, target, context)
-    signing = None if inputs.dry_run and not inputs.previous else inputs.signer(context.environ)
+    signing = None if inputs.dry_run and not inputs.previous else inputs.signer(context.environ, context.say)
     told = inputs.told(context.made, entry)
     place = store or open_store(target, plain_http=inputs.plain_http)
     origin = package.origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)

@@ -110,7 +110,7 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Check what was handed over, weigh the artifact again, and seal it."""
-    signing = inputs.signer(context.environ)
+    signing = inputs.signer(context.environ, context.say)
     told = inputs.told(context.made)
     target = Target.parse(inputs.target)
     if target.digest is None:

@@ -55,7 +55,7 @@ class Outputs:
 
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Sign the manifest and its files, unless that was done before."""
-    signing = inputs.signer(context.environ)
+    signing = inputs.signer(context.environ, context.say)
     target = Target.parse(inputs.target)
     store = open_store(target, plain_http=inputs.plain_http)
     subject = find(store, target)

@@ -92,6 +92,7 @@ class KeylessSigner:
         allow_public_log: bool = False,
         limit: float = LIMIT,
         retries: Retries | None = None,
+        say: Callable[[str], None] = lambda _words: None,
     ) -> None:
         """Look at a token, so that what cannot work is said before work begins."""
         self._trust = trust
@@ -99,6 +100,7 @@ class KeylessSigner:
         self._allowed = allow_public_log or not trust.public
         self._retries = retries or Retries()
         self._budget = Budget(min(limit, _EARLY), self._retries.clock)
+        self._say = say
         self._lock = threading.Lock()
         self._services: _Services | None = None
         self._held: _Held | None = None
@@ -146,6 +148,7 @@ class KeylessSigner:
             except PassingError as failure:
                 if not self._budget.left():
                     raise failure.error from failure
+                self._say(f"{failure.error.what}; trying again")
                 attempts.failed(failure)
 
     def _sign(self, statement: bytes) -> Bundle:
