@@ -12,11 +12,13 @@ from functools import partial
 from pathlib import Path
 
 from weighlock import clock, evidence, summary
+from weighlock.config.verify import Follow
 from weighlock.crosscheck import by_gh
 from weighlock.errors import InputError
+from weighlock.following import Follower
 from weighlock.gate import check
 from weighlock.gate.signed import on_disk
-from weighlock.inputs import Enforced, SignerInputs, VerifierInputs, option, output
+from weighlock.inputs import Enforced, SignerInputs, VerifierInputs, option, output, trusting
 from weighlock.intoto import Statement, Subject
 from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Digest
@@ -76,6 +78,11 @@ class Inputs(VerifierInputs):
         "also compare this folder with the signed files: what a server mounted", default=None, metavar="DIR"
     )
     engine: str = option("cross-check with another program, and fail where it disagrees: gh", default="")
+    follow: str = option(
+        "also verify what the provenance names in this role (base-model), by the policy's section follow",
+        default="",
+        metavar="ROLE",
+    )
     vsa: Path | None = option("write the verdict here as a SLSA verification summary", default=None, metavar="FILE")
     attest: bool = option(
         "sign the verification summary of a pass and attach it, with --attest-key or else as this job", default=False
@@ -143,37 +150,37 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     enforced = inputs.enforced()
     target = Target.parse(inputs.target)
     tag = target.with_tag(inputs.tag).tag if inputs.tag else None
+    asked, signing = _asked_of(inputs, enforced), _signing(inputs, context)
     if inputs.engine not in {"", "gh"}:
         raise InputError(f"engine: '{printable(inputs.engine)}' is not gh")
-    if inputs.attest_key and not inputs.attest:
-        raise InputError("a key is given for a summary that nobody asked for", remedy="Add --attest.")
-    signing = (
-        SignerInputs(key=inputs.attest_key, trust_config=inputs.trust_config).signer(context.environ)
-        if inputs.attest
-        else None
-    )
     store = open_store(target, plain_http=inputs.plain_http)
-    verification = verify(store, find(store, target), enforced)
+    verification, levels = verify(store, find(store, target), enforced), list[int]()
     if inputs.files is not None:
         verification = _with_files(verification, inputs.files)
+    if asked is not None:
+        verification, levels = _followed(verification, asked, inputs)
     if inputs.engine:
         verification = _cross_checked(store, verification, inputs, context)
     outputs = report(store, verification, enforced)
-    predicate = summary.summary(_verdict(store, outputs), time=clock.now())
+    predicate = summary.summary(_verdict(store, outputs, levels), time=clock.now())
     if inputs.vsa:
         inputs.vsa.write_text(json.dumps(predicate, indent=2) + "\n", encoding="utf-8")
     if signing and outputs.passed:
-        _attach(
-            store,
-            verification.descriptor,
-            Statement((Subject(target.name, verification.descriptor.digest),), SUMMARY, predicate),
-            signing,
-            context,
-        )
+        about = (Subject(target.name, verification.descriptor.digest),)
+        _attach(store, verification.descriptor, Statement(about, SUMMARY, predicate), signing, context)
     if tag and outputs.passed:
         store.tag(outputs.verification.descriptor, tag)
         context.say(f"tagged {outputs.digest} as '{tag}'")
     return outputs
+
+
+def _signing(inputs: Inputs, context: Context) -> Signer | None:
+    """Return who signs the summary, None where nobody is asked to."""
+    if inputs.attest_key and not inputs.attest:
+        raise InputError("a key is given for a summary that nobody asked for", remedy="Add --attest.")
+    if not inputs.attest:
+        return None
+    return SignerInputs(key=inputs.attest_key, trust_config=inputs.trust_config).signer(context.environ)
 
 
 def report(store: Store, verification: Verification, enforced: Enforced) -> Outputs:
@@ -192,6 +199,30 @@ def _with_files(verification: Verification, folder: Path) -> Verification:
     return replace(verification, checks=(*verification.checks, check("files", lambda: on_disk(case, there))))
 
 
+def _asked_of(inputs: Inputs, enforced: Enforced) -> Follow | None:
+    """Return what the policy asks of the things to follow; `InputError` where it says nothing of them."""
+    if not inputs.follow:
+        return None
+    asked = enforced.policy.follow.get(inputs.follow) if enforced.policy else None
+    if asked is None:
+        raise InputError(
+            f"nothing says whom to trust for the {printable(inputs.follow)}",
+            remedy=f"Say it in the policy: verify: {{follow: {{{printable(inputs.follow)}: {{trusted: […]}}}}}}",
+        )
+    return asked
+
+
+def _followed(verification: Verification, asked: Follow, inputs: Inputs) -> tuple[Verification, list[int]]:
+    """Add a step for each thing that the model was made of; return the level of each that passed as well."""
+    enforced = Enforced(trusting(asked.trusted, inputs.trust_config), asked.rules)
+    opener = partial(open_store, plain_http=inputs.plain_http)
+    follower = Follower(inputs.follow, asked.depth, enforced, opener)
+    checks = list(follower.checks(verification))
+    passed = follower.verified if all(item.ok for item in checks) else 0
+    levels = [summary.level(asked.trusted)] * passed
+    return replace(verification, checks=(*verification.checks, *checks)), levels
+
+
 def _cross_checked(store: Store, verification: Verification, inputs: Inputs, context: Context) -> Verification:
     """Add the step in which another program is asked."""
     trusted = inputs.trusted()
@@ -199,13 +230,15 @@ def _cross_checked(store: Store, verification: Verification, inputs: Inputs, con
     return replace(verification, checks=(*verification.checks, check("gh", step)))
 
 
-def _verdict(store: Store, outputs: Outputs) -> summary.Verdict:
+def _verdict(store: Store, outputs: Outputs, levels: list[int]) -> summary.Verdict:
     """Return what a summary says: of all evidence but earlier summaries, which are no evidence of the release."""
     trusted = outputs.verification.collected.trusted
     believed = [Digest.of(item.bundle.raw) for item in trusted if item.statement.predicate_type != SUMMARY]
     resource = summary.uri(store.name, outputs.verification.descriptor.digest)
     enforced = outputs.enforced
-    return summary.Verdict(resource, outputs.passed, enforced.verifier.identity, enforced.policy, sorted(believed))
+    return summary.Verdict(
+        resource, outputs.passed, enforced.verifier.identity, enforced.policy, sorted(believed), levels
+    )
 
 
 def _attach(store: Store, subject: Descriptor, statement: Statement, signing: Signer, context: Context) -> None:
