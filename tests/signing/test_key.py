@@ -88,6 +88,11 @@ def test_a_bundle_that_was_touched_or_signed_by_another_is_refused(signer: KeySi
         {"dsseEnvelope": {"payload": "", "payloadType": "x", "signatures": []}},
         {"dsseEnvelope": {"payload": "", "payloadType": "x", "signatures": [{"sig": ""}, {"sig": ""}]}},
         {"dsseEnvelope": {"payload": "", "payloadType": "x", "signatures": [{"keyid": ""}]}},
+        {"extra": 1},
+        {"messageSignature": {}},
+        {"dsseEnvelope": {"payload": "", "payloadType": "x", "signatures": [{"sig": ""}], "extra": 1}},
+        {"dsseEnvelope": {"payload": "", "payloadType": "x", "signatures": [{"sig": "", "extra": 1}]}},
+        {"verificationMaterial": {"publicKey": {"hint": ""}, "extra": 1}},
     ],
 )
 def test_a_bundle_of_another_shape_is_refused(signer: KeySigner, change: dict[str, Any]) -> None:

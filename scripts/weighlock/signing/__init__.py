@@ -20,6 +20,10 @@ from weighlock.jsonio import Json
 
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 IN_TOTO = "application/vnd.in-toto+json"
+_FIELDS = frozenset({"mediaType", "verificationMaterial", "dsseEnvelope"})
+_ENVELOPE = frozenset({"payload", "payloadType", "signatures"})
+_SIGNATURE = frozenset({"sig", "keyid"})
+_MATERIAL = frozenset({"certificate", "publicKey", "tlogEntries", "timestampVerificationData"})
 BUNDLE_LIMIT = 10_000_000  # bytes; a larger one is not read by the cluster verifiers
 
 
@@ -36,14 +40,26 @@ class Bundle:
 
     @classmethod
     def parse(cls, raw: bytes) -> Bundle:
-        """Read bundle bytes; anything but one DSSE signature in a v0.3 bundle is a `MalformedError`."""
+        """Read bundle bytes; anything but one DSSE signature in a v0.3 bundle is a `MalformedError`.
+
+        So is a field that the format does not know: Go's verifiers refuse it, and two readers shall never see two things.
+        """
         document = jsonio.parse(raw, "bundle")
         if document.get("mediaType") != BUNDLE:
             raise MalformedError("bundle: 'mediaType' is not that of a Sigstore bundle v0.3")
         envelope = jsonio.field(document, "dsseEnvelope", dict, "bundle")
+        material = jsonio.field(document, "verificationMaterial", dict, "bundle")
         signatures = jsonio.objects(envelope, "signatures", "bundle envelope")
         if len(signatures) != 1:
             raise MalformedError(f"bundle: {len(signatures)} signatures, exactly one is allowed")
+        for part, known in (
+            (document, _FIELDS),
+            (envelope, _ENVELOPE),
+            (signatures[0], _SIGNATURE),
+            (material, _MATERIAL),
+        ):
+            if part.keys() - known:
+                raise MalformedError("bundle: a field that the specification does not know")
         kind = jsonio.field(envelope, "payloadType", str, "bundle envelope")
         if not kind.isascii():
             raise MalformedError("bundle: 'payloadType' is no media type")
@@ -52,7 +68,7 @@ class Bundle:
             kind,
             _decode(jsonio.field(envelope, "payload", str, "bundle envelope"), "payload"),
             _decode(jsonio.field(signatures[0], "sig", str, "bundle signature"), "signature"),
-            jsonio.field(document, "verificationMaterial", dict, "bundle"),
+            material,
         )
 
     def signed_bytes(self) -> bytes:
