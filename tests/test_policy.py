@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
+import re
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -12,7 +15,11 @@ from hypothesis import strategies as st
 from weighlock.config import load, parse
 from weighlock.config.verify import Allowed, Rules, Threshold, Trusted, VerifyPolicy
 from weighlock.errors import InputError
+from weighlock.gate import Case, judge, require_passed
+from weighlock.intoto import Statement, Subject
 from weighlock.oci import Digest
+from weighlock.predicates import PROVENANCE, TEST_RESULT, Build
+from weighlock.predicates import provenance as provenance_of
 from weighlock.scanners import Severity
 
 ISSUER = "https://token.actions.githubusercontent.com"
@@ -144,3 +151,37 @@ def test_only_a_finite_number_meets_a_threshold(sign: str, value: object) -> Non
     assert isinstance(met, bool)
     if isinstance(value, (str, bool)) or value is None or str(value) in {"inf", "-inf", "nan"}:
         assert not met
+
+
+PAGE = (Path(__file__).parents[1] / "docs" / "policy.md").read_text()
+
+
+def test_the_page_shows_a_policy_that_is_one() -> None:
+    (shown,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)
+    found = policy(shown)
+    assert len(found.trusted) == 2
+    assert found.follow["base-model"].depth == 2
+
+
+def test_the_page_shows_metrics_that_reach_the_policy() -> None:
+    """The example of an evaluation passes the example of a threshold, as `verify` would judge it."""
+    (shown,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+    evaluation = json.loads(shown)
+    require_passed(TEST_RESULT, evaluation)
+    assert Threshold("auc", ">=", 0.9).met(evaluation["metrics"]["auc"])
+
+
+def test_the_page_names_every_check_that_is_made_without_a_policy() -> None:
+    named = set(re.findall(r"^\| `([a-z-]+)` \|", PAGE.partition("## With a policy")[0], re.MULTILINE))
+    provenance = Build("https://example.org/build", "https://example.org/builder", {})
+    origin = provenance_of(provenance, started="", finished="")
+    statement = Statement((Subject("m", Digest.of(b"m")),), PROVENANCE, origin)
+    case = Case(Digest.of(b"m"), {}, [By(statement)])
+    assert {item.name for item in judge(case)} == named - {"manifest", "content", "bundles"}
+
+
+class By(NamedTuple):
+    """Evidence by a key."""
+
+    statement: Statement
+    certificate: None = None

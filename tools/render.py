@@ -13,8 +13,9 @@ import argparse
 import dataclasses
 import enum
 import inspect
+import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from weighlock.commandline import Input, inputs_of
 from weighlock.scanners.strict import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
+POLICY = ROOT / "docs" / "policy.md"
 TITLE = "Weighlock"
 ROOT_STAGE = "release"
 PYTHON = "Python that starts the launcher; it finds one that the stage supports by itself (default: python3)"
@@ -147,7 +149,31 @@ def rendered() -> dict[Path, str]:
         texts[folder(name) / "action.yml"] = action(name)
         texts[page(name)] = readme(name, page(name).read_text(encoding="utf-8"))
     texts[ROOT / "docs" / "formats.md"] = formats()
+    texts[POLICY] = policy(POLICY.read_text(encoding="utf-8"))
     return texts
+
+
+def policy(text: str) -> str:
+    """Return the page on policies with its table made anew, from the schema."""
+    schema = json.loads((ROOT / "scripts" / "weighlock" / "schemas" / "weighlock.json").read_text(encoding="utf-8"))
+    rows = [f"| `{name}` | {_cell(words)} |" for name, words in _fields(schema, schema["properties"]["verify"], "")]
+    begin, end = "<!-- fields: made by `make docs` -->", "<!-- end of fields -->"
+    before, _, rest = text.partition(begin)
+    table = "\n".join(["| field | |", "|---|---|", *rows])
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+
+
+def _fields(schema: dict[str, Any], part: dict[str, Any], at: str) -> Iterator[tuple[str, str]]:
+    """Yield every field below a part of a schema, by its path, with its description."""
+    for name, item in part.get("properties", {}).items():
+        below = schema["$defs"][item["$ref"].removeprefix("#/$defs/")] if "$ref" in item else item
+        yield f"{at}{name}", below.get("description", "")
+        if at == "follow.ROLE.":
+            continue  # the same rules again
+        yield from _fields(schema, below, f"{at}{name}.")
+        yield from _fields(schema, below.get("items", {}), f"{at}{name}[].")
+        if name == "follow":
+            yield from _fields(schema, below["additionalProperties"], "follow.ROLE.")
 
 
 def formats() -> str:
