@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from weighlock import config, provenance
+from weighlock import attestations, config, provenance
+from weighlock.attestations import Attestations, Wanted
 from weighlock.config import ModelEntry
 from weighlock.config.verify import Rules, Trusted, VerifyPolicy
 from weighlock.errors import InputError
+from weighlock.evidence import Attached
+from weighlock.jsonio import canonical, parse
 from weighlock.signing import Signer, Verifier, ambient
 from weighlock.signing.anyone import AnyOf
 from weighlock.signing.identity import GITHUB_ISSUER, Identity
@@ -226,9 +229,46 @@ class ProvenanceInputs(SignerInputs):
     subject_image: tuple[str, ...] = option(
         "images built beside it, one NAME@sha256:DIGEST a line", default=(), metavar="IMAGE"
     )
+    bundles: Path | None = option(
+        "write all bundles here too, one a line, for gh and for those who cannot reach the registry",
+        default=None,
+        metavar="FILE.jsonl",
+    )
+    github_attestations: Wanted = option(
+        "give the bundles to GitHub's attestations API too: off, try (go on where that fails) or on",
+        default=Wanted.OFF,
+        metavar="WHEN",
+    )
     external_parameters: str = option(
         "all inputs of publish-model.yml as JSON; only that workflow gives them", default="", metavar="JSON"
     )
+
+    def shelves(self, environ: Mapping[str, str], say: Callable[[str], None]) -> Callable[[Sequence[Attached]], None]:
+        """Return what takes the bundles wherever else they are wanted; what cannot work is said before the work."""
+        file, github = self.bundles, self._github(environ, say)
+        if file is not None and file.suffix != ".jsonl":
+            raise InputError(
+                "bundles: the name does not end in .jsonl", remedy="gh reads several from such a file only."
+            )
+
+        def take(bundles: Sequence[Attached]) -> None:
+            if file is not None:
+                file.write_bytes(b"".join(canonical(parse(item.bundle.raw, "bundle")) + b"\n" for item in bundles))
+            github(bundles)
+
+        return take
+
+    def _github(self, environ: Mapping[str, str], say: Callable[[str], None]) -> Callable[[Sequence[Attached]], None]:
+        if self.github_attestations is Wanted.OFF:
+            return lambda _bundles: None
+        try:
+            place = Attestations.of(environ, keyless=self.key is None)
+        except InputError as error:
+            if self.github_attestations is Wanted.ON:
+                raise
+            say(f"warning: {error.what}")
+            return lambda _bundles: None
+        return attestations.shelves(place, self.github_attestations, say)
 
     def told(self, listed: Path | None, entry: ModelEntry | None = None) -> provenance.Told:
         """Read and weigh all of it, and what `entry` says; `listed` is a list that the CI keeps of what a job made."""

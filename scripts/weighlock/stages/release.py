@@ -160,6 +160,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     if inputs.lacks_identity(context.environ):
         return _rehearsed(inputs, config, entry, target, context)
     signing = None if inputs.dry_run and not inputs.previous else inputs.signer(context.environ, context.say)
+    shelve = inputs.shelves(context.environ, context.say)
     told = inputs.told(context.made, entry)
     place = store or open_store(target, plain_http=inputs.plain_http)
     origin = package.origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)
@@ -190,7 +191,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     )
     made = seal.Artifact(place, subject, target.name, gate.model.digests())
     wanted = seal.statements(made, gate.results(), build, told, started)
-    sealed = seal.seal(made, wanted, signing, target.tag, context.say)
+    sealed = seal.seal(made, wanted, signing, target.tag, context.say, shelve)
     commands = seal.commands(inputs, Target(target.place, digest=subject.digest), signing, plain_http=inputs.plain_http)
     return Outputs(
         scanned,

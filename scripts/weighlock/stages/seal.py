@@ -13,7 +13,7 @@ from pathlib import Path
 
 from weighlock import clock, consumers, evidence, gate, jsonio, predicates, provenance, source
 from weighlock.errors import InputError, MalformedError, RefusedError
-from weighlock.evidence import Collected
+from weighlock.evidence import Attached, Collected
 from weighlock.formats.modelpack import ModelPack
 from weighlock.inputs import Enforced, ProvenanceInputs, SignerInputs, option, output
 from weighlock.intoto import Statement, Subject
@@ -111,6 +111,7 @@ class Outputs:
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Check what was handed over, weigh the artifact again, and seal it."""
     signing = inputs.signer(context.environ, context.say)
+    shelve = inputs.shelves(context.environ, context.say)
     told = inputs.told(context.made)
     target = Target.parse(inputs.target)
     if target.digest is None:
@@ -130,7 +131,8 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     build = source.vouched(own, told.inputs) or source.answered(
         context.build or source.handed(target.name, len(files)), own
     )
-    sealed = seal(artifact, statements(artifact, results, build, told, started), signing, tag, context.say)
+    wanted = statements(artifact, results, build, told, started)
+    sealed = seal(artifact, wanted, signing, tag, context.say, shelve)
     reference = f"{store.name}@{subject.digest}"
     typed = commands(inputs, Target(target.place, digest=subject.digest), signing, plain_http=inputs.plain_http)
     return Outputs(sealed, typed, str(subject.digest), reference, tag or "", typed.get("weighlock", ""))
@@ -173,9 +175,17 @@ def statements(artifact: Artifact, results: Results, build: Build, told: Told, s
 
 
 def seal(
-    artifact: Artifact, wanted: Sequence[Statement], signing: Signer, tag: str | None, say: Callable[[str], None]
+    artifact: Artifact,
+    wanted: Sequence[Statement],
+    signing: Signer,
+    tag: str | None,
+    say: Callable[[str], None],
+    shelve: Callable[[Sequence[Attached]], None] = lambda _bundles: None,
 ) -> Sealed:
-    """Attach what is missing of the evidence, verify all of it as a consumer would, and set the tag last."""
+    """Attach what is missing of the evidence, verify all of it as a consumer would, and set the tag last.
+
+    Before the tag, `shelve` takes the bundles wherever else they are looked for.
+    """
     store, subject = artifact.store, artifact.subject
     present = evidence.collect(store, subject, signing.verifier()).trusted
     absent = evidence.missing(wanted, present)
@@ -183,6 +193,7 @@ def seal(
     if absent:
         say(f"attached {counted(len(absent), 'statement')} signed by {signing.identity}")
     trusted = _verify(store, subject, signing).trusted
+    shelve(trusted)
     held = tuple((item.statement.predicate_type, item.descriptor.digest) for item in trusted)
     return Sealed(held, len(absent), _tag(store, subject, tag, say))
 
