@@ -15,12 +15,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from weighlock import github
 from weighlock.errors import InputError, RefusedError, UnfinishedError
 from weighlock.inputs import output
 from weighlock.jsonio import Json
-from weighlock.stages import Problem
+from weighlock.stages import Passage, Problem
 from weighlock.text import printable
 
 HERE = {"GITHUB_ACTIONS": "true"}
@@ -398,3 +399,29 @@ def test_a_runner_without_lists_is_an_ordinary_one(tmp_path: Path) -> None:
     assert github.made(HERE) is None
     assert github.made({"GITHUB_ARTIFACTS_LIST": "x"}) is None
     assert github.made(HERE | {"GITHUB_ARTIFACTS_LIST": str(tmp_path)}) == tmp_path
+
+
+@dataclass(frozen=True)
+class Released(Outputs):
+    name: str = "signature"
+    command: str = "weighlock verify x"
+
+    def passage(self) -> Passage:
+        steps = [("scan", True), ("audit", None), ("sign", False), (self.name, True)]
+        return Passage(steps, [(self.name, self.name)], [self.command])
+
+
+@given(name=HOSTILE, command=HOSTILE)
+@settings(max_examples=60, deadline=None)
+def test_a_models_way_through_the_lock_shows_nothing_but_text_of_others(name: str, command: str) -> None:
+    page = github._page("release", Released(passed=True, name=name, command=command), {})
+    tokens = MARKDOWN.parse(page)
+    (diagram,) = [token for token in tokens if token.type == "fence"]
+    assert diagram.info == "mermaid"
+    assert diagram.content.startswith('flowchart LR\n  scan["scan ✅"] --> audit["audit"] --> sign["sign ❌"]')
+    assert set(diagram.content.partition("sign ❌")[2]) <= set('"] ->\n[ ✅abcdefghijklmnopqrstuvwxyz')
+    assert not {"link_open", "image", "heading_open"} & {token.type for token in _flat(tokens)}
+
+
+def _flat(tokens: Sequence[Token]) -> list[Token]:
+    return [inner for token in tokens for inner in (token, *(token.children or []))]

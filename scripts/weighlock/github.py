@@ -25,7 +25,7 @@ from weighlock import pages
 from weighlock.errors import UnfinishedError, WeighlockError
 from weighlock.inputs import PASSWORD_VARIABLE
 from weighlock.predicates import GITHUB_WORKFLOW, Build
-from weighlock.stages import Outcome, Paged, Problem
+from weighlock.stages import Locked, Outcome, Paged, Problem
 from weighlock.text import counted, printable
 
 ANNOTATIONS = 9  # of the 10 that GitHub shows of a type and step; the tenth says how many more there are
@@ -219,6 +219,8 @@ def _page(stage: str, outcome: Outcome, outputs: Mapping[str, str]) -> str:
     """Return the summary: verdict, what to mend, outputs, report. No blank line stands in a table: it would end it."""
     problems = outcome.problems()
     parts = [f"<h2>Weighlock {stage}: {'passed ✅' if outcome.passed else 'refused ❌'}</h2>"]
+    if isinstance(outcome, Locked):
+        parts.append(pages.passage(outcome.passage()))
     if problems:
         rows = [(problem.path, problem.message) for problem in problems[:ROWS]]
         parts.append(_table(rows, ("file", "reason")))

@@ -7,10 +7,13 @@ would end the HTML and begin Markdown, except around ``<pre>``, whose content is
 from __future__ import annotations
 
 import html
+import re
 
-from weighlock.stages import Fold, Line, Page, Section
+from weighlock.stages import Fold, Line, Page, Passage, Section
 from weighlock.text import counted
 
+_WORD = re.compile(r"[a-z]+")
+_MARKS = {True: " ✅", False: " ❌", None: ""}
 CODE = 500  # characters of one value
 TEXT = 20_000  # characters of one text
 
@@ -28,6 +31,18 @@ def rendered(page: Page, limit: int) -> str:
             break
         parts.append(part)
     return "\n\n".join(part for part in parts if part)
+
+
+def passage(passed: Passage) -> str:
+    """Return a model's way through the lock: a diagram of words of ours only, the evidence, what to type."""
+    nodes = [f'{name}["{name}{_MARKS[said]}"]' for name, said in passed.steps if _WORD.fullmatch(name)]
+    parts = ["```mermaid\nflowchart LR\n  " + " --> ".join(nodes) + "\n```"]
+    if passed.evidence:
+        rows = [f"<tr><td>✅</td><td>{code(name)}</td><td>{code(digest)}</td></tr>" for name, digest in passed.evidence]
+        head = "<tr><th></th><th>evidence</th><th>digest</th></tr>"
+        parts.append("\n".join(["<table>", head, *rows, "</table>"]))
+    parts += [f"<pre>\n{html.escape(command)}\n</pre>" for command in passed.commands]
+    return "\n\n".join(parts)
 
 
 def code(text: str) -> str:

@@ -98,6 +98,26 @@ class Paged(Protocol):
         """Return the page, None for a part of a result that another stage reports whole, with its problems."""
 
 
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """How a model went through the lock."""
+
+    steps: Sequence[tuple[str, bool | None]]
+    """Each step, in words of ours only, and whether it said yes; None where it was not reached or not needed."""
+    evidence: Sequence[tuple[str, str]] = ()
+    """What hangs on it: its name for people, its digest."""
+    commands: Sequence[str] = ()
+    """What a consumer types to verify it."""
+
+
+@runtime_checkable
+class Locked(Protocol):
+    """Outputs that can say how a model went through the lock."""
+
+    def passage(self) -> Passage:
+        """Return the steps, the evidence and what to type."""
+
+
 class Outcome(Protocol):
     """What `Outputs` of every stage offer to the command line and to the CI."""
 

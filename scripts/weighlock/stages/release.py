@@ -28,7 +28,7 @@ from weighlock.model import Model
 from weighlock.oci import Descriptor
 from weighlock.scanners import Severity
 from weighlock.signing import ambient
-from weighlock.stages import Context, Problem, audit, package, scan, seal, verify
+from weighlock.stages import Context, Passage, Problem, audit, package, scan, seal, verify
 from weighlock.stages.sign import evidence_json
 from weighlock.store import Store
 from weighlock.store.planning import Plan
@@ -146,6 +146,13 @@ class Outputs:
             lines = [*(self.plan.lines() if self.plan else []), *([self.notice] if self.notice else [])]
             return "\n".join([self.reference, *(f"  {line}" for line in lines), "nothing was written"]) + "\n"
         return seal.described(self.reference, self.tag, self.sealed, self.commands)
+
+    def passage(self) -> Passage:
+        """Return the way from the folder to the tag, as far as it went."""
+        audited = self.audit.passed if self.audit else None
+        written = True if self.sealed.evidence else None
+        before = [("scan", self.scan.passed), ("audit", audited), ("package", written)]
+        return seal.way(before, self.sealed, self.commands, tagged=bool(self.tag))
 
     def problems(self) -> list[Problem]:
         """Return what scan and audit found."""

@@ -22,7 +22,7 @@ from weighlock.oci import Descriptor, Digest, Manifest
 from weighlock.predicates import TEST_RESULT, VULNERABILITIES, Build
 from weighlock.provenance import Told
 from weighlock.signing import Certificate, Signer
-from weighlock.stages import Context, Problem, sign, verify
+from weighlock.stages import Context, Passage, Problem, sign, verify
 from weighlock.stages.sign import evidence_json
 from weighlock.store import Store
 from weighlock.store.parallel import Job, Meter, Streams, run_all
@@ -102,6 +102,12 @@ class Outputs:
     def text(self) -> str:
         """Return where it is and what hangs on it."""
         return described(self.reference, self.tag, self.sealed, self.commands)
+
+    def passage(self) -> Passage:
+        """Return the way from what other jobs handed over to the tag."""
+        return way(
+            [("scan", True), ("package", True), ("weigh", True)], self.sealed, self.commands, tagged=bool(self.tag)
+        )
 
     def problems(self) -> list[Problem]:
         """Return nothing: a refusal is an error here."""
@@ -206,6 +212,16 @@ def commands(inputs: SignerInputs, target: Target, signing: Signer, *, plain_htt
         return consumers.by_certificate(release, own, inputs.trust_config)
     public = inputs.key.with_suffix(".pub") if inputs.key else None
     return consumers.by_key(release, public) if public and public.is_file() else {}
+
+
+def way(
+    before: Sequence[tuple[str, bool | None]], sealed: Sealed, commands: Mapping[str, str], *, tagged: bool
+) -> Passage:
+    """Return the whole way of a model whose first steps are given: without evidence it was not signed."""
+    signed = True if sealed.evidence else None
+    last = [("sign", signed), ("verify", signed), ("tag", True if signed and tagged else None)]
+    held = [(predicates.LABELS.get(kind, printable(kind)), str(digest)) for kind, digest in sealed.evidence]
+    return Passage([*before, *last], held, [*commands.values()])
 
 
 def described(reference: str, tag: str, sealed: Sealed, commands: Mapping[str, str]) -> str:
