@@ -24,7 +24,16 @@ from weighlock.gate import Case, judge, require_green, require_passed
 from weighlock.intoto import Statement, Subject
 from weighlock.ledger import Ledger, Row
 from weighlock.oci import Digest
-from weighlock.predicates import LOCAL, OWN_MACHINE, PROVENANCE, SIGNATURE, TEST_RESULT, VULNERABILITIES, Build
+from weighlock.predicates import (
+    LOCAL,
+    OWN_MACHINE,
+    PROVENANCE,
+    PUBLISH,
+    SIGNATURE,
+    TEST_RESULT,
+    VULNERABILITIES,
+    Build,
+)
 from weighlock.scanners import Report, Severity, Status, Verdict
 from weighlock.signing import Certificate
 
@@ -406,6 +415,15 @@ def test_our_own_build_types_have_no_unknown_parameters() -> None:
     assert no(Rules(), By(built(model="m"))) == []
     assert no(Rules(), By(built(model="m", inputs={"skip-scan": "true"}))) == ["parameters"]
     assert no(Rules(), By(built(build_type="https://example.org/theirs", anything=1))) == []
+
+
+def test_the_trusted_builder_was_given_nothing_that_its_workflow_does_not_have() -> None:
+    def published(**inputs: str) -> Statement:
+        return built(build_type=PUBLISH, workflow={}, inputs=inputs)
+
+    assert no(Rules(), By(published(path="models/m"))) == []
+    assert no(Rules(), By(published(path="models/m", skip="scan"))) == ["parameters"]
+    assert no(Rules(), By(built(build_type=PUBLISH, workflow={}))) == ["parameters"], "no inputs are not all inputs"
 
 
 def test_the_same_scan_at_another_time_is_recognised_on_a_rerun() -> None:

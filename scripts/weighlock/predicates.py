@@ -48,7 +48,7 @@ EXTERNAL_PARAMETERS = {
 PUBLISH_INPUTS = frozenset(
     {
         *("allow-self-hosted", "artifact", "base-model", "config", "dataset", "fail-on", "lfs", "path", "report"),
-        *("requirements", "staged", "subject-image", "to"),
+        *("registry-username", "requirements", "staged", "subject-image", "to"),
     }
 )
 """What ``publish-model.yml`` may be given, and so what `inputs` in provenance of its build type may hold."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
 import pickle
@@ -21,7 +22,7 @@ import yaml
 import acting
 import servers
 from local_sigstore import github
-from weighlock.predicates import PROVENANCE, PUBLISH, PUBLISH_INPUTS
+from weighlock.predicates import PROVENANCE, PUBLISH, PUBLISH_INPUTS, VULNERABILITIES
 
 BUILDER = "weighlock/weighlock/.github/workflows/publish-model.yml"
 COMMIT = "d" * 40
@@ -91,7 +92,7 @@ class Stage:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    acting.prepare("scan", "package", "seal", "fetch", "verify")
+    acting.prepare("scan", "audit", "package", "seal", "fetch", "verify")
     return acting.snapshot(tmp_path_factory.mktemp("weighlock"))
 
 
@@ -180,6 +181,7 @@ def test_a_staged_artifact_is_scanned_and_published_under_its_own_digest(stage: 
 
 def test_an_artifact_of_an_earlier_job_is_published(stage: Stage) -> None:
     stage.call(artifact="trained")
+    (stage.consumer / "models/tiny/requirements.txt").write_text("# none, which is audited without any service\n")
     path = stage.consumer / ".github/workflows/publish.yml"
     workflow = yaml.load(path.read_text(), yaml.BaseLoader)
     upload = next(iter(used for used in acting.uses(acting.ROOT) if used.startswith("actions/upload-artifact@")))
@@ -187,12 +189,37 @@ def test_an_artifact_of_an_earlier_job_is_published(stage: Stage) -> None:
     steps = [{"uses": checkout}, {"uses": upload, "with": {"name": "trained", "path": "models/tiny"}}]
     workflow["jobs"]["train"] = {"runs-on": "ubuntu-24.04", "permissions": {"contents": "read"}, "steps": steps}
     workflow["jobs"]["publish"]["needs"] = "train"
+    workflow["jobs"]["publish"]["with"]["registry-username"] = "ada"
+    workflow["jobs"]["publish"]["secrets"] = {"registry-password": "${{ secrets.GITHUB_TOKEN }}"}
     path.write_text(yaml.safe_dump(workflow))
     acting.repository(stage.consumer)
     run = stage.run()
     assert run.jobs == {"train": "success", "scan": "success", "package": "success", "sign": "success"}, run.log
     planned = stage.weighlock("package", "models/tiny", "--to", "oci:unused", "--dry-run").stdout.strip()
     assert run.outputs["seal"]["digest"] == planned
+    (audit,) = stage.statements(VULNERABILITIES)
+    assert audit["subject"][0]["digest"] == {"sha256": planned.removeprefix("sha256:")}
+
+
+def test_who_deploys_is_told_what_todays_rules_would_catch(stage: Stage) -> None:
+    strange = stage.consumer / "models/tiny/vocabulary.dat"
+    strange.write_bytes(bytes(range(256)) * 8)
+    waiver = {"rule": "unscanned", "sha256": hashlib.sha256(strange.read_bytes()).hexdigest(), "reason": "our format"}
+    waiver |= {"owner": "ada", "expires": "2099-01-01"}
+    policy = {"version": 1, "scan": {"waivers": [waiver]}}
+    (stage.consumer / "weighlock.yml").write_text(yaml.safe_dump(policy))
+    acting.repository(stage.consumer)
+    run = stage.run()
+    assert run.jobs == GREEN | {"rescan": "failure"}, run.log
+    assert any("vocabulary.dat" in item.message for item in run.annotations)
+
+
+def test_who_deploys_pins_the_repository_too(stage: Stage) -> None:
+    path = stage.consumer / ".github/workflows/publish.yml"
+    path.write_text(path.read_text().replace("source: ${{ github.repository }}", "source: acme/other"))
+    acting.repository(stage.consumer)
+    run = stage.run()
+    assert run.jobs == {"scan": "success", "package": "success", "sign": "success", "verify": "failure"}, run.log
 
 
 @pytest.mark.parametrize("inputs", [{}, {"path": "models/tiny", "artifact": "x"}, {"artifact": "x", "staged": "y"}])
