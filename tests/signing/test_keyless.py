@@ -293,7 +293,7 @@ def test_whoever_waits_is_told_for_what(sigstore: LocalSigstore, tmp_path: Path)
     sigstore.faults.append(Fault(FULCIO, 503, times=1))
     KeylessSigner(Trust(write(sigstore, tmp_path)), lambda: sigstore.token(github()), say=said.append).sign(STATEMENTS)
     assert len(said) == 1
-    assert "503: injected; trying again" in said[0]
+    assert said[0].endswith("503: injected")
 
 
 def test_fulcio_down_for_good_is_explained_in_its_own_words(sigstore: LocalSigstore, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from weighlock.signing.keyless.trust import Trust
 from weighlock.signing.keyless.verifier import KeylessVerifier
 from weighlock.text import printable
 
-LIMIT = 900  # seconds; Sigstore's longest outages take 45 minutes, most of them two
+LIMIT = 900  # seconds; an outage that lasts longer is for a rerun, which signs what is missing
 _EARLY = 60  # seconds; before the work is done, starting again costs nothing
 _THREADS = 8
 _LIFE = timedelta(seconds=60)  # what a certificate has to have left when something is signed with it
@@ -148,7 +148,7 @@ class KeylessSigner:
             except PassingError as failure:
                 if not self._budget.left():
                     raise failure.error from failure
-                self._say(f"{failure.error.what}; trying again")
+                self._say(f"waiting: {failure.error.what}")
                 attempts.failed(failure)
 
     def _sign(self, statement: bytes) -> Bundle:
