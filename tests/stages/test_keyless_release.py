@@ -29,7 +29,7 @@ from local_sigstore import (
     write,
 )
 from weighlock import oms
-from weighlock.errors import WeighlockError
+from weighlock.errors import InputError, WeighlockError
 from weighlock.predicates import PROVENANCE, SIGNATURE, TEST_RESULT
 from weighlock.stages import Context
 from weighlock.stages.release import Inputs, run
@@ -261,27 +261,32 @@ def test_a_certificate_that_runs_out_in_mid_release_is_renewed(
     assert passes(tmp_path, f"oci:{tmp_path}/out:v1")
 
 
-def test_a_token_that_runs_out_during_the_upload_is_read_again(
-    sigstore: LocalSigstore, model: Path, tmp_path: Path
+@pytest.mark.parametrize("renewed", [True, False])
+def test_a_token_that_runs_out_during_the_work_is_read_again(
+    sigstore: LocalSigstore, model: Path, tmp_path: Path, *, renewed: bool
 ) -> None:
-    old = sigstore.issuer.token(github(), now=time.time() - 298)
+    ends = time.time() + 5
     token = tmp_path / "token"
-    token.write_text(old)
+    token.write_text(sigstore.issuer.token(github(), now=ends - 300))
+
+    def outlast(words: str) -> None:
+        if words.startswith("stored the manifest"):
+            time.sleep(max(0, ends + 1 - time.time()))
+            if renewed:
+                sigstore.token_file(token, github())
+
     config = write(sigstore, tmp_path)
-
-    def say(words: str) -> None:
-        if words.startswith(("scanning", "scanned")):
-            time.sleep(8)
-            token.write_text(sigstore.token(github()))
-
-    inputs = Inputs(
-        model, f"oci:{tmp_path}/out:v1", identity_token_file=token, trust_config=config, sigstore_timeout=20
-    )
-    assert run(inputs, Context(say=say)).passed
-    assert passes(tmp_path, f"oci:{tmp_path}/out:v1")
+    inputs = Inputs(model, f"oci:{tmp_path}/out:v1", identity_token_file=token, trust_config=config)
+    if renewed:
+        assert run(inputs, Context(say=outlast)).passed
+        assert passes(tmp_path, f"oci:{tmp_path}/out:v1")
+        return
+    with pytest.raises(InputError, match="not valid any more"):
+        run(inputs, Context(say=outlast))
+    assert tags(tmp_path) == []
 
 
-@pytest.mark.parametrize(("offset", "words"), [(60, "s behind"), (-600, "s ahead")])
+@pytest.mark.parametrize(("offset", "words"), [(60, r"(59|6\d) s behind"), (-600, r"(599|6\d\d) s ahead")])
 def test_a_clock_that_is_wrong_is_said_to_be_and_nothing_is_written(
     sigstore: LocalSigstore, model: Path, tmp_path: Path, offset: float, words: str
 ) -> None:
