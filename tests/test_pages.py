@@ -60,8 +60,8 @@ def plain(text: str) -> bool:
 
 
 def made(name: str, text: str) -> str:
-    fold = Fold("how it differs", (Line("words", name),), text)
-    section = Section("❌", name, (Line("", text, name), Line("size:", text)), (fold,))
+    fold = Fold("the difference in", name, (Line("words", name),), text)
+    section = Section("❌", name, (Line("", text, name, text), Line("size:", text)), (fold,))
     return pages.rendered(Page("❌ Model gate", (Line("gone:", name),), (section,)), 10**6)
 
 
@@ -101,6 +101,29 @@ def test_differences_are_printable(before: dict[str, str], after: dict[str, str]
     for where, diff in differences.diffs(change):
         assert plain(where)
         assert all(plain(line) for line in diff.split("\n"))
+
+
+WORDS = {
+    *("added", "removed", "changed", "new imports of its pickles", "imports that are gone", "new findings"),
+    *(
+        "findings that are gone",
+        "tensors added",
+        "tensors removed",
+        "tensors reshaped",
+        "text differs",
+        "the card says",
+    ),
+    *("size", "tensors", "new model, 2 B", "no difference in what the files hold"),
+}
+
+
+@given(st.dictionaries(hostile, hostile, max_size=3), hostile)
+@example({"LICENSE-@octocat: #1": "MIT"}, "x")
+def test_what_stands_before_the_first_colon_is_ours(after: dict[str, str], name: str) -> None:
+    new = Side({name: File("1", 2, "y")}, frozenset(after), Facts(after, tuple(after), after, after))
+    for old in (Side(), None):
+        for line in differences.lines(changes.between(old, new)):
+            assert line.partition(": ")[0] in WORDS
 
 
 def test_a_changed_chat_template_is_shown_as_a_diff() -> None:

@@ -25,7 +25,10 @@ _NAMED = (
 
 
 def lines(change: Json) -> list[str]:
-    """Return the lines, printable text; one that says so where nothing is different."""
+    """Return the lines, printable text; one that says so where nothing is different.
+
+    What stands before the first ": ", or in a line without one, are words of ours; the rest may be the model's.
+    """
     found = list(_lines(change))
     return found or ["no difference in what the files hold"]
 
@@ -53,12 +56,12 @@ def _lines(change: Json) -> Iterator[str]:
     for text in change["texts"]:
         yield f"text differs: {printable(text['name'])}"
     for key, was, now in change["card"]:
-        yield f"{printable(key)}: {printable(was, 80) or 'not said'} → {printable(now, 80) or 'not said'}"
+        yield f"the card says: {printable(key)}: {printable(was, 80) or 'not said'} → {printable(now, 80) or 'not said'}"
 
 
 def _tensors(tensors: Json, *, new: bool) -> Iterator[str]:
     if new and tensors["count"]:
-        yield f"{counted(tensors['count'], 'tensor')} ({_some(tensors['dtypes'])})"
+        yield f"tensors: {counted(tensors['count'], 'tensor')} ({_some(tensors['dtypes'])})"
         return
     for key in ("added", "removed", "reshaped"):
         if tensors[key]["count"]:

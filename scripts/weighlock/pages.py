@@ -65,8 +65,9 @@ def _list(lines: tuple[Line, ...]) -> str:
 
 def _line(line: Line) -> str:
     parts = [html.escape(line.words), code(line.value)]
-    shown = " ".join(part for part in parts if part)
-    return f"{shown}<br>→ {code(line.remedy)}" if line.remedy else shown
+    rows = [" ".join(part for part in parts if part), code(line.detail)]
+    rows += [f"→ {code(line.remedy)}"] if line.remedy else []
+    return "<br>".join(row for row in rows if row)
 
 
 def _fold(fold: Fold) -> str:
@@ -74,4 +75,5 @@ def _fold(fold: Fold) -> str:
     if fold.text:
         cut = fold.text if len(fold.text) <= TEXT else fold.text[:TEXT] + "\n…"
         inner += f"<pre>\n{html.escape(cut)}\n</pre>"
-    return f"<details><summary>{html.escape(fold.title)}</summary>\n\n{inner}\n\n</details>"
+    title = " ".join(part for part in (html.escape(fold.words), code(fold.subject)) if part)
+    return f"<details><summary>{title}</summary>\n\n{inner}\n\n</details>"

@@ -55,18 +55,20 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line of a page: words of ours, what comes from a model (shown as code), and what to do about it."""
+    """A line of a page: words of ours, then what may come from a model: a value, what is said of it, what to do about it."""
 
     words: str
     value: str = ""
+    detail: str = ""
     remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """A part of a page that a reader opens: lines, or text as it is."""
+    """A part of a page that a reader opens: words of ours, a name that comes from outside, and lines or text as it is."""
 
-    title: str
+    words: str
+    subject: str = ""
     lines: tuple[Line, ...] = ()
     text: str = ""
 

@@ -83,7 +83,7 @@ class Outputs:
 
     def page(self) -> Page:
         """Return the summary of the whole run."""
-        lines = [Line(f"{fault}: run the jobs again") for fault in self.settled.faults]
+        lines = [Line("run the jobs again:", fault) for fault in self.settled.faults]
         plan = self.plan
         if plan and plan.policy:
             lines.append(Line("The policy changed, so every model was checked against it. Read its diff with care."))
@@ -151,14 +151,14 @@ def _merged(models: Sequence[Checked]) -> Json:
 
 
 def _section(model: Checked, plan: Plan | None) -> Section:
-    lines = [Line("", f"{item.path}: {item.message}", item.remedy) for item in model.held[:HELD]]
+    lines = [Line("", item.path, item.message, item.remedy) for item in model.held[:HELD]]
     if len(model.held) > HELD:
         lines.append(Line(f"and {len(model.held) - HELD} more; the log names them"))
     lines += [Line("", note) for note in model.notes]
     if model.waived:
         lines.append(Line(f"{counted(model.waived, 'finding')} that the policy answers for"))
     lines += [Line(words, value) for words, value in _told(model)]
-    folds = [Fold(f"how {name} differs", text=diff) for name, diff in _diffs(model)]
+    folds = [Fold("the difference in", name, text=diff) for name, diff in _diffs(model)]
     base = f" --base {plan.base}" if plan and plan.base else ""
     command = (
         f"weighlock scan {shlex.quote(printable(model.path))}\nweighlock check{base}  # all that this change touches"
