@@ -137,7 +137,7 @@ class Repository:
 
     def commit(self, name: str) -> str | None:
         """Return the id of the commit that `name` stands for, None where it is not here."""
-        if name.startswith("-"):
+        if name.startswith("-") or "\0" in name:
             return None
         found = say(self.top, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
         return found.decode().strip() if found else None
