@@ -84,6 +84,28 @@ def test_the_config_holds_what_the_model_says_of_itself(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("card", "licences"),
+    [
+        (b"---\nlicense: apache-2.0\n---\n# A model\n", ["apache-2.0"]),
+        (b"---\r\ntags: [x]\r\nlicense: 'MIT'  # ours\r\n---\r\n", ["MIT"]),
+        (b"---\nlicense: other\n---\n", None),
+        (b"---\nlicense: mit\nlicense: gpl-3.0\n---\n", None),
+        (b"---\nlicense: [mit, gpl-3.0]\n---\n", None),
+        (b"---\nlicense: mit and more\n---\n", None),
+        (b"---\nnested:\n  license: mit\n---\n", None),
+        (b"---\nlicense: mit\n", None),
+        (b"---\ntags: []\n---\nlicense: mit\n", None),
+        (b"# A model\n---\nlicense: mit\n---\n", None),
+        (b"---\nlicense: \xff\n---\n", None),
+        (b"", None),
+    ],
+)
+def test_the_licence_is_the_one_that_the_card_names(tmp_path: Path, card: bytes, licences: list[str] | None) -> None:
+    packed = pack(write(tmp_path / "m", {"README.md": card, "w.safetensors": b"x"}))
+    assert json.loads(packed.config)["descriptor"].get("licenses") == licences
+
+
+@pytest.mark.parametrize(
     "config", [b"", b"[]", b"\xff", b'{"model_type":"a\\nb","dtype":["x"]}', b'{"dtype":"float16 "}', b"{" * 9999]
 )
 def test_a_config_that_says_nothing_usable_is_no_error(tmp_path: Path, config: bytes) -> None:

@@ -154,3 +154,13 @@ def test_bundles_of_more_bytes_than_are_read_end_it_before_one_is_read(target: s
     store: Any = Listing(open_store(Target.parse(target)), 40)
     with pytest.raises(RefusedError, match=r"more than 200\.0 MB are not read"):
         evidence.collect(store, subject, KeySigner.load(keys.private, None).verifier())
+
+
+def test_the_licence_of_the_card_is_what_the_policy_compares(model: Path, keys: Keys, tmp_path: Path) -> None:
+    (model / "README.md").write_text("---\nlicense: mit\n---\n# A tiny model\n")
+    to = f"oci:{tmp_path}/licensed:v1"
+    assert release.run(release.Inputs(model, to, key=keys.private), Context()).passed
+    assert verified(to, written(tmp_path, keys, "  licences: [Apache-2.0, MIT]\n")).passed
+    outputs = verified(to, written(tmp_path, keys, "  licences: [Apache-2.0]\n"))
+    assert failed(outputs) == ["licence"]
+    assert "mit is none of Apache-2.0" in outputs.text()

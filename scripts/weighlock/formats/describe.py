@@ -1,4 +1,4 @@
-"""What a model says of itself in files that are there anyway: Hugging Face's ``config.json``, and the weights' names.
+"""What a model says of itself in files that are there anyway: its card, ``config.json``, and the weights' names.
 
 Only what is the same on every machine goes into the artifact, so the folder's name does not.
 """
@@ -39,6 +39,10 @@ _PRECISIONS = frozenset(
     ]
 )
 _FORMATS = {"onnx", "safetensors", "gguf", "pt", "pth", "keras", "tflite", "h5", "pb", "npz", "npy"}
+_CARD_LIMIT = 64 * 1024  # bytes of a model card in which its front matter ends
+_FRONT = re.compile(r"---\r?\n(.*?)^---\r?$", re.DOTALL | re.MULTILINE)
+_LICENCE = re.compile(r"""^license:[ \t]*["']?([A-Za-z0-9][A-Za-z0-9.+-]{0,63})["']?[ \t]*(?:#.*)?\r?$""", re.MULTILINE)
+_NO_LICENCE = frozenset({"other", "unknown"})  # what model cards say instead of one
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -59,12 +63,26 @@ def describe(model: Model) -> Facts:
         descriptor["family"] = family
     if "transformers_version" in hugging_face:
         config["architecture"] = "transformer"
+    if licence := _licence(model):
+        descriptor["licenses"] = [licence]
     if weights := _weights_format(model.files):
         config["format"] = weights
     precision = hugging_face.get("dtype") or hugging_face.get("torch_dtype")
     if isinstance(precision, str) and precision in _PRECISIONS:
         config["precision"] = precision
     return Facts(descriptor, config)
+
+
+def _licence(model: Model) -> str | None:
+    """Return the licence that the model's card names, as it stands there; SPDX identifiers are the same in any case."""
+    for file in model.files:
+        if file.path == "README.md":
+            with file.open() as stream:
+                head = stream.read(_CARD_LIMIT).decode(errors="replace")
+            found = _FRONT.match(head)
+            named = _LICENCE.findall(found[1]) if found else []
+            return named[0] if len(named) == 1 and named[0] not in _NO_LICENCE else None
+    return None
 
 
 def _weights_format(files: tuple[ModelFile, ...]) -> str | None:
