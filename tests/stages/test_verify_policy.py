@@ -15,7 +15,7 @@ from weighlock.errors import InputError, RefusedError
 from weighlock.intoto import Statement, Subject
 from weighlock.oci import Descriptor, Digest
 from weighlock.signing.key import KeySigner
-from weighlock.stages import Context, attest, pull, release, verify
+from weighlock.stages import Context, attest, pull, release, scan, verify
 from weighlock.store.targets import Target, find, open_store
 
 
@@ -164,3 +164,17 @@ def test_the_licence_of_the_card_is_what_the_policy_compares(model: Path, keys: 
     outputs = verified(to, written(tmp_path, keys, "  licences: [Apache-2.0]\n"))
     assert failed(outputs) == ["licence"]
     assert "mit is none of Apache-2.0" in outputs.text()
+
+
+def test_a_scan_that_grew_old_is_renewed_and_not_by_a_rerun(
+    target: str, model: Path, keys: Keys, tmp_path: Path
+) -> None:
+    file, kind = tmp_path / "scan.json", "https://in-toto.io/attestation/test-result/v0.1"
+    scan.run(scan.Inputs(model, predicate=file), Context())
+
+    def attested(*, again: bool) -> int:
+        return len(attest.run(attest.Inputs(target, kind, file, again=again, key=keys.private), Context()).attached)
+
+    assert attested(again=False) == 0, "the same as the release attested"
+    assert attested(again=True) == 1
+    assert verified(target, written(tmp_path, keys, "  scan: {max-age: 1}\n")).passed

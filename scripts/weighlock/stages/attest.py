@@ -29,6 +29,7 @@ class Inputs(SignerInputs):
     target: str = option("the artifact: oci:DIR@DIGEST or HOST/REPO@DIGEST", positional=True)
     predicate_type: str = option("URI of the predicate's type", metavar="URI")
     predicate: Path = option("JSON file with the predicate", metavar="FILE")
+    again: bool = option("sign it although the same statement is attached: its age counts from now on", default=False)
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
 
@@ -45,7 +46,7 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     summary.require_about(inputs.predicate_type, predicate, subject.digest)
     statement = Statement((Subject(target.name, subject.digest),), inputs.predicate_type, predicate)
     present = evidence.collect(store, subject, signing.verifier()).trusted
-    wanted = evidence.missing([statement], present)
+    wanted = [statement] if inputs.again else evidence.missing([statement], present)
     attached = evidence.attach(store, subject, wanted, signing, created=clock.now())
     return outputs(f"{store.name}@{subject.digest}", subject, wanted, attached)
 
