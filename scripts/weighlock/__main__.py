@@ -19,6 +19,7 @@ from weighlock.text import printable
 
 _CLEAR = "\r\x1b[K"  # to the beginning of a terminal's line, and nothing on it
 STAGES = {
+    "init": "write weighlock.yml and the workflows for the models of a repository",
     "scan": "look for unsafe serialization in a model's files",
     "audit": "look for known vulnerabilities in a model's requirements",
     "plan": "say which models of a repository a change touches",

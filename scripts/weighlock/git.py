@@ -157,6 +157,12 @@ class Repository:
             files[os.fsdecode(path)] = Blob(identity.decode(), int(size) if size.isdigit() else 0, mode.decode())
         return files
 
+    def present(self) -> list[str]:
+        """Return the files of the work tree that git keeps or would take: not those that it ignores."""
+        listing = self._told("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+        names = dict.fromkeys(os.fsdecode(name) for name in listing.split(b"\0") if name)
+        return [name for name in names if os.path.lexists(self.top / name)]
+
     @contextmanager
     def reading(self) -> Iterator[Reader]:
         """Yield what reads blobs, any number of them through one process of git."""

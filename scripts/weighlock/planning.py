@@ -224,13 +224,18 @@ def _is_model(path: str, after: Tree) -> bool:
 
 def _outs(path: str, before: Tree, after: Tree) -> list[str]:
     """Return the files and folders whose content a changed file of DVC keeps, from the repository's top."""
-    if not (path.endswith(".dvc") or posixpath.basename(path) == "dvc.lock"):
+    if not is_dvc(path):
         return []
-    old, new = (dict(_dvc(path, tree.text(path))) for tree in (before, after))
+    old, new = (dict(dvc_outs(path, tree.text(path))) for tree in (before, after))
     return [out for out, digest in new.items() if old.get(out) != digest]
 
 
-def _dvc(path: str, content: bytes) -> Iterable[tuple[str, str]]:
+def is_dvc(path: str) -> bool:
+    """Tell whether a file of that name is DVC's and names what it keeps."""
+    return path.endswith(".dvc") or posixpath.basename(path) == "dvc.lock"
+
+
+def dvc_outs(path: str, content: bytes) -> Iterable[tuple[str, str]]:
     """Yield the outputs that a ``.dvc`` file or ``dvc.lock`` names, each with its md5; a broken file names none."""
     try:
         whole = document.plain(content, path) if content else {}

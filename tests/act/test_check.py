@@ -18,6 +18,7 @@ import pytest
 
 import acting
 import hostile
+from commands import weighlock
 from test_pages import TAGS, Skeleton
 
 GREEN = {"plan": "success", "check": "success", "gate": "success"}
@@ -108,6 +109,26 @@ def test_a_changed_model_is_checked_and_passes(change: Change) -> None:
     assert page.startswith("<h2>✅ Model gate: 1 model checked</h2>")
     assert "<h3>✅ <code>models/tiny</code></h3>" in page
     assert "<li>changed: <code>README.md</code></li>" in page
+
+
+def test_a_new_user_has_a_gate_after_one_command(tmp_path: Path, tree: Path, inside: list[str]) -> None:
+    folder = tmp_path / "new"
+    folder.mkdir()
+    (folder / "README.md").write_text("# New\n")
+    (tmp_path / "act").mkdir()
+    change = Change(acting.Act(tree, tmp_path / "act", inside), folder, acting.repository(folder))
+    started = weighlock("init", folder)
+    assert started.code == 0, started.err
+    shutil.copytree(acting.ROOT / "examples/check/models/tiny", folder / "models/tiny")
+    run = change.pull_request()
+    assert run.jobs == GREEN, run.log
+    change.write("models/tiny/scaler.pkl", EVIL)
+    run = change.pull_request()
+    assert run.jobs == RED, run.log
+    (found,) = run.annotations
+    assert found.file == "models/tiny/scaler.pkl"
+    assert "whoever loads this file runs code that is hidden in it" in found.message
+    assert summary(run).startswith("<h2>❌ Model gate: 1 of 1 model must not be merged</h2>")
 
 
 def test_a_change_of_code_starts_no_check_and_the_gate_reports(change: Change) -> None:

@@ -57,6 +57,19 @@ def plain(raw: bytes, name: str) -> Json:
     return _document(raw, name)[0]
 
 
+def scalar(text: str, *, quoted: bool = False) -> str:
+    """Return printable text as YAML that stands for exactly this text, on one line; quoted it may stand in a list."""
+    import yaml  # noqa: PLC0415 - as below
+
+    if not text.isprintable():
+        raise ValueError("only what prints can be written")
+    return (
+        yaml.safe_dump(text, width=10**9, allow_unicode=True, default_style='"' if quoted else None)
+        .removesuffix("...\n")
+        .strip("\n")
+    )
+
+
 def _document(raw: bytes, name: str) -> tuple[Json, Lines]:
     """Return the content as JSON, and the line of everything in it by its path."""
     import yaml  # noqa: PLC0415 - the library comes with the stages that read the file

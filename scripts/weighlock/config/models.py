@@ -125,10 +125,12 @@ def _optional(document: Document, at: At, path: str | None) -> str | None:
 
 def _path(document: Document, at: At, path: str) -> str:
     plain = path[:-1] if path.endswith("/") and path != "/" else path
+    if plain == ".":
+        return plain
     try:
         check_path(plain)
     except InputError as error:
-        remedy = "Write it from the repository's root, as in models/churn; the root itself is no model's folder."
+        remedy = "Write it from the repository's root, as in models/churn."
         raise document.wrong(at, f"{at[-1]}: {error.what}", remedy) from None
     return plain
 

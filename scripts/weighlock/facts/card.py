@@ -29,14 +29,17 @@ def read(path: str, text: str) -> Mapping[str, str]:
     if posixpath.basename(path).lower() != "readme.md":
         first = next((line.strip() for line in text.splitlines() if line.strip()), "")
         return {path: first[:_WORDS]}
-    if not text.startswith("---\n"):
-        return {}
-    front, end, _ = text[4:_FRONT].partition("\n---")
+    content = front_matter(text)
+    return {word: _words(content[key]) for key, word in _KEYS.items() if content.get(key)}
+
+
+def front_matter(text: str) -> Mapping[str, Any]:
+    """Return the front matter of a model card, nothing where it has none or a broken one."""
+    front, end, _ = text[4:_FRONT].partition("\n---") if text.startswith("---\n") else ("", "", "")
     try:
-        content = document.plain(front.encode(errors="replace"), path) if end else {}
+        return document.plain(front.encode(errors="replace"), "README.md") if end else {}
     except InputError:
         return {}
-    return {word: _words(content[key]) for key, word in _KEYS.items() if content.get(key)}
 
 
 def templates(text: str) -> Mapping[str, str]:
