@@ -67,6 +67,7 @@ lock: dev  ## resolve requirements/*.txt anew; UPGRADE=--upgrade takes newer ver
 bench: dev system  ## measure time and memory, and write docs/benchmarks.md; takes 5 GB of disk and 7 GB of memory
 	@.venv/bin/python tests/bench/scan.py
 	@.venv/bin/python tests/bench/registry.py
+	@.venv/bin/python tests/bench/setup.py
 	@.venv/bin/python tests/bench/sign.py
 
 scorecard: dev  ## compare scanners on hostile and honest files, write docs/scorecard.md, raise the tests' floors

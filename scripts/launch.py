@@ -164,6 +164,8 @@ def _candidates(newest: tuple[int, int]) -> Iterator[str]:
 
 def _probe(candidate: str) -> Python | None:
     """Ask an interpreter what it is; None for what does not run, such as a version manager's stub."""
+    if candidate == sys.executable:
+        return Python(sys.version_info[:2], sys.version, candidate, sys.base_prefix)
     try:
         version, build, executable, prefix = json.loads(_output([candidate, "-I", "-c", PROBE]) or "")
     except ValueError:

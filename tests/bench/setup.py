@@ -1,0 +1,121 @@
+"""How long an action takes to get its environment: cold with uv, cold without, and the second time in the same job.
+
+    python tests/bench/setup.py [--rounds N]
+
+Each round starts the real launcher in a new home, with empty caches, against the index that the machine is set up for: what
+it downloads is part of the time, and the network of a hosted runner is not this one's. The second action of a job is
+measured against its own stage, started directly in the same environment.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
+
+from bench.harness import machine  # noqa: E402 - the folder above comes first
+
+ROOT = Path(__file__).resolve().parents[2]
+LAUNCH = ROOT / "scripts/launch.py"
+PAGE = ROOT / "docs/benchmarks.md"
+TITLE = "## Setting up an action\n"
+STAGES = ("scan", "audit", "sign", "release")
+WITH, WITHOUT, AGAIN = 1.0, 3.0, 0.1  # seconds
+INTRODUCTION = """
+From nothing to the stage's own `--help`, by the launcher that every action starts: with `uv` on PATH and an empty cache;
+without `uv`, which is then installed first, by hash, with pip; and once more in the same job. *Again* is what the launcher
+adds to the stage that is started directly. Wall clock, and in brackets the CPU seconds of all processes; the packages come
+from an index near this machine.
+
+| stage | with uv | without | again |
+|---|---:|---:|---:|
+"""
+
+
+@dataclass(frozen=True)
+class Took:
+    """Seconds of a process and its children."""
+
+    wall: float
+    cpu: float
+
+
+def main() -> int:
+    """Measure, and write the section."""
+    parser = argparse.ArgumentParser(description="Measure how an action sets itself up.")
+    parser.add_argument("--rounds", type=int, default=3)
+    rounds = parser.parse_args().rounds
+    lines = [_row(stage, [_round(stage) for _ in range(rounds)]) for stage in STAGES]
+    goals = f"| goal | ≤ {WITH:g} | ≤ {WITHOUT:g} | ≤ {AGAIN:g} |\n"
+    section = TITLE + f"\n{machine()}; medians of {rounds} rounds.\n" + INTRODUCTION + "".join(lines) + goals
+    before, _, rest = PAGE.read_text("utf-8").partition(TITLE)
+    _, mark, after = rest.partition("\n## ")
+    PAGE.write_text(before.rstrip("\n") + "\n\n" + section + mark + after, "utf-8")
+    sys.stdout.write(section)
+    return 0
+
+
+def _round(stage: str) -> tuple[Took, Took, float]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        uv = shutil.which("uv", path=f"{ROOT / '.venv/bin'}:{os.environ['PATH']}")
+        (folder / "bin").mkdir()
+        (folder / "bin/uv").symlink_to(str(uv))
+        cold = _launched(stage, folder / "with", f"{folder / 'bin'}:/usr/bin:/bin")
+        without = _launched(stage, folder / "without", "/usr/bin:/bin")
+        launched = statistics.median(
+            _launched(stage, folder / "with", f"{folder / 'bin'}:/usr/bin:/bin").wall for _ in range(5)
+        )
+        (python,) = (folder / "with/environments").glob(f"{stage}-*/bin/python")
+        return cold, without, launched - statistics.median(_direct(stage, python) for _ in range(5))
+
+
+def _launched(stage: str, home: Path, path: str) -> Took:
+    home.mkdir(exist_ok=True)
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("PIP_", "UV_", "SSL_"))}
+    environ = {**kept, "HOME": str(home), "PATH": path, "WEIGHLOCK_ENV_DIR": str(home / "environments")}
+    return _timed([sys.executable, "-I", str(LAUNCH), stage, "--help"], environ)
+
+
+def _direct(stage: str, python: Path) -> float:
+    code = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('weighlock', run_name='__main__')"
+    cache = f"pycache_prefix={python.parents[1] / 'pycache'}"
+    command = [str(python), "-I", "-X", "utf8", "-X", cache, "-c", code, str(ROOT / "scripts"), stage, "--help"]
+    return _timed(command, {"HOME": str(python.parents[3]), "PATH": "/usr/bin:/bin"}).wall
+
+
+def _timed(command: list[str], environ: dict[str, str]) -> Took:
+    before, start = os.times(), time.perf_counter()
+    done = subprocess.run(command, env=environ, cwd=environ["HOME"], capture_output=True, text=True, check=False)
+    wall, after = time.perf_counter() - start, os.times()
+    if done.returncode:
+        raise SystemExit(done.stderr)
+    spent = after.children_user + after.children_system - before.children_user - before.children_system
+    return Took(wall, spent)
+
+
+def _row(stage: str, rounds: list[tuple[Took, Took, float]]) -> str:
+    cells = []
+    for position, goal in ((0, WITH), (1, WITHOUT)):
+        wall = statistics.median(one[position].wall for one in rounds)  # type: ignore[union-attr]
+        cpu = statistics.median(one[position].cpu for one in rounds)  # type: ignore[union-attr]
+        cells.append(f"{wall:.2f} ({cpu:.2f}) {_met(wall, goal)}")
+    again = statistics.median(one[2] for one in rounds)
+    return f"| {stage} | {' | '.join(cells)} | {again:.2f} {_met(again, AGAIN)} |\n"
+
+
+def _met(value: float, goal: float) -> str:
+    return "met" if value <= goal else "**missed**"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
