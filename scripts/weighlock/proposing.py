@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ SCHEMA = "https://raw.githubusercontent.com/weighlock/weighlock/main/scripts/wei
 Reader = Callable[[str], bytes]
 """Gives the beginning of a file of the repository, nothing where it is not there."""
 
+_MARK = "# as in weighlock.yml"
 _WORDS = 300  # characters of a name that is taken over
 _DATASETS = 20
 _SPDX = {
@@ -105,10 +106,17 @@ def text(models: Iterable[Proposed]) -> str:
     return whole
 
 
-def matrix(workflow: str, paths: Sequence[str]) -> str:
-    """Return the workflow with these paths as its models; a path is never an expression of GitHub's."""
-    spelled = ", ".join(document.scalar(path.replace("${{", "${{ '${{' }}"), quoted=True) for path in paths)
-    return workflow.replace("model: []", f"model: [{spelled}]")
+def matrix(workflow: str, models: Iterable[Proposed]) -> str:
+    """Return the workflow with these models in its matrix; what a path holds is never an expression of GitHub's."""
+    lines = [
+        f"          - {{name: {_quoted(model.name)}, path: {_quoted(model.path)}, target: {_quoted(model.target or '')}}}"
+        for model in models
+    ]
+    return workflow.replace("include: []", "include:", 1).replace(_MARK, _MARK + "\n" + "\n".join(lines), 1)
+
+
+def _quoted(text: str) -> str:
+    return document.scalar(text.replace("${{", "${{ '${{' }}"), quoted=True)
 
 
 def _entry(model: Proposed) -> Iterator[str]:

@@ -112,7 +112,7 @@ def run(inputs: Inputs, context: Context) -> Outputs:
 def _wanted(proposal: proposing.Proposal) -> dict[str, str]:
     """Return path to text of what belongs into the repository; nothing is published that has no place to go to."""
     files = {NAME: proposing.text(proposal.models), _CHECK: _workflow(_CHECK)}
-    placed = [model.path for model in proposal.models if model.target]
+    placed = [model for model in proposal.models if model.target]
     if placed:
         files[_PUBLISH] = proposing.matrix(_workflow(_PUBLISH), placed)
     return files
