@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, unquote
 
+from weighlock.config.verify import Follow
 from weighlock.errors import InputError, NotFoundError, RefusedError
 from weighlock.gate import Check
 from weighlock.gate.case import newest
@@ -28,13 +29,14 @@ _PURL = "pkg:oci/"
 
 @dataclass(slots=True)
 class Follower:
-    """Walks from an artifact to what it was made of, in one role; counts what it verified."""
+    """Walks from an artifact to what it was made of, in one role, and keeps what it verified."""
 
     role: str
     depth: int
     enforced: Enforced
     open_store: Callable[[Target], Store]
-    verified: int = field(default=0, init=False)
+    asked: int = field(default=0, init=False)
+    verified: list[Verification] = field(default_factory=list, init=False)
 
     def checks(self, verification: Verification) -> Iterator[Check]:
         """Yield a check for each thing that was followed, and one that says so where there is none."""
@@ -59,15 +61,27 @@ class Follower:
         """Verify one artifact; `RefusedError` with the first step that says no."""
         if target.digest in way:
             raise RefusedError(f"{target.digest} is said to be made of itself")
-        if self.verified >= _MOST:
+        if self.asked >= _MOST:
             raise RefusedError(f"more than {_MOST} artifacts are not followed")
-        self.verified += 1
+        self.asked += 1
         store = self.open_store(target)
         verification = verify(store, find(store, target), self.enforced)
         failed = next((item for item in verification.checks if not item.ok), None)
         if failed:
             raise RefusedError(f"{target.digest} does not verify: {failed.name}: {failed.reason}")
+        self.verified.append(verification)
         return verification
+
+
+def asked_of(role: str, enforced: Enforced) -> Follow:
+    """Return what the policy asks of the things in this role; `InputError` where it says nothing of them."""
+    asked = enforced.policy.follow.get(role) if enforced.policy else None
+    if asked is None:
+        raise InputError(
+            f"nothing says whom to trust for the {printable(role)}",
+            remedy=f"Say it in the policy: verify: {{follow: {{{printable(role)}: {{trusted: […]}}}}}}",
+        )
+    return asked
 
 
 def reference(dependency: Json) -> Target:

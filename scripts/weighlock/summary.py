@@ -31,6 +31,8 @@ class Verdict:
     passed: bool
     identity: str
     policy: VerifyPolicy | None
+    level: int
+    """The build level that was reached."""
     attestations: Sequence[Digest]
     """Digests of the bundles that were believed."""
     dependencies: Sequence[int] = field(default=())
@@ -39,8 +41,7 @@ class Verdict:
 
 def summary(verdict: Verdict, *, time: str) -> Json:
     """Return the predicate; `time` is RFC 3339 in UTC."""
-    policy = verdict.policy
-    levels = [f"SLSA_BUILD_LEVEL_{level(policy.trusted if policy else ())}"] if verdict.passed else ["FAILED"]
+    levels = [f"SLSA_BUILD_LEVEL_{verdict.level}"] if verdict.passed else ["FAILED"]
     counts = Counter(f"SLSA_BUILD_LEVEL_{number}" for number in verdict.dependencies)
     return {
         "verifier": {"id": _VERIFIER, "version": {"weighlock": __version__}},
@@ -55,9 +56,9 @@ def summary(verdict: Verdict, *, time: str) -> Json:
     }
 
 
-def level(trusted: Iterable[Trusted]) -> int:
-    """Return the lowest build level that these identities are believed to reach."""
-    return min((item.level for item in trusted), default=1)
+def level(trusted: Iterable[Trusted], *, own_machine: bool) -> int:
+    """Return the lowest build level that these identities are believed to reach; a machine of one's own reaches the first."""
+    return 1 if own_machine else min((item.level for item in trusted), default=1)
 
 
 def uri(place: str, digest: Digest) -> str:

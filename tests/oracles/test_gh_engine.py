@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -108,3 +110,34 @@ def test_a_policy_is_cross_checked_too(target: str, folder: Path) -> None:
     inputs = verify.Inputs(target, engine="gh", policy=policy, trust_config=folder / "client_trust_config.json")
     outputs = verify.run(inputs, Context(environ={"PATH": os.environ["PATH"], "HOME": str(folder)}))
     assert outputs.passed, outputs.text()
+
+
+def test_gh_takes_the_exported_policy_as_it_is_printed(fresh_repository: Callable[[], str], tmp_path: Path) -> None:
+    """The real gh parses every flag; a shim only tells it which Sigstore the test has."""
+    tools.require("gh")
+    place = fresh_repository()
+    with serving(LocalSigstore()) as local:
+        config = write(local, tmp_path)
+        job = {**local.job(github()), "WEIGHLOCK_TRUST_CONFIG": str(config)}
+        done = weighlock("release", make_model(tmp_path / "tiny"), "--to", f"{place}:v1", "--json", **job)
+        assert done.code == 0, done.err
+    shim = tmp_path / "bin" / "gh"
+    shim.parent.mkdir()
+    shim.write_text(f'#!/bin/sh\nexec {shutil.which("gh")} "$@" --custom-trusted-root {tmp_path}/trusted_root.jsonl\n')
+    shim.chmod(0o755)
+    environ = {"PATH": f"{shim.parent}:{os.environ['PATH']}", "HOME": str(tmp_path), "GH_TOKEN": "none"}
+    codes = {}
+    for source in ("acme/models", "acme/other"):
+        policy = tmp_path / "policy.yml"
+        whom = {
+            "issuer": GITHUB_ISSUER,
+            "source": source,
+            "builder": "acme/models/.github/workflows/release.yml",
+            "ref": "refs/tags/v1.0.0",
+            "runner": "github-hosted",
+        }
+        policy.write_text(json.dumps({"version": 1, "verify": {"trusted": [whom]}}))
+        script = weighlock("policy", "export", policy, "--to", "gh").out
+        words = ["sh", "-c", script, "sh", f"{place}@{done.json['digest']}"]
+        codes[source] = subprocess.run(words, env=environ, capture_output=True, check=False).returncode
+    assert codes == {"acme/models": 0, "acme/other": 1}

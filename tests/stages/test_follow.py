@@ -97,7 +97,7 @@ class Family:
 
     def verified(self, artifact: str, by: Keys, base: Keys, depth: int = 1) -> verify.Outputs:
         policy = self.folder / "policy.yml"
-        follow = {"base-model": {"trusted": [{"key": str(base.public)}], "depth": depth}}
+        follow = {"base-model": {"trusted": [{"key": str(base.public), "slsa-level": 2}], "depth": depth}}
         document = {"version": 1, "verify": {"trusted": [{"key": str(by.public)}], "follow": follow}}
         policy.write_text(json.dumps(document))
         vsa = self.folder / "vsa.json"
@@ -118,7 +118,7 @@ def test_a_base_model_is_verified_by_its_own_identity(family: Family, keys: Keys
     outputs = family.verified(family.released(keys, base), keys, other_keys)
     assert outputs.passed, outputs.text()
     assert followed(outputs) == [True]
-    assert json.loads((family.folder / "vsa.json").read_text())["dependencyLevels"] == {"SLSA_BUILD_LEVEL_1": 1}
+    assert json.loads((family.folder / "vsa.json").read_text())["dependencyLevels"] == {"SLSA_BUILD_LEVEL_2": 1}
 
 
 def test_the_model_s_own_identity_does_not_speak_for_its_base(family: Family, keys: Keys, other_keys: Keys) -> None:

@@ -48,7 +48,9 @@ def test_a_summary_names_artifact_policy_and_every_attestation(target: str, keys
     assert len(bundles) == 4
 
 
-def test_a_summary_cites_the_policy_and_the_level_that_it_gives(target: str, keys: Keys, tmp_path: Path) -> None:
+def test_a_summary_cites_the_policy_and_claims_no_level_that_was_not_reached(
+    target: str, keys: Keys, tmp_path: Path
+) -> None:
     policy = tmp_path / "policy.yml"
     policy.write_text(f"version: 1\nverify: {{trusted: [{{key: {keys.public}, slsa-level: 2}}]}}\n")
     file = tmp_path / "vsa.json"
@@ -58,7 +60,7 @@ def test_a_summary_cites_the_policy_and_the_level_that_it_gives(target: str, key
         "uri": "file:policy.yml",
         "digest": {"sha256": Digest.of(policy.read_bytes()).hex},
     }
-    assert found["verifiedLevels"] == ["SLSA_BUILD_LEVEL_2"]
+    assert found["verifiedLevels"] == ["SLSA_BUILD_LEVEL_1"], "whatever the policy believes, it was built on a laptop"
 
 
 def test_a_summary_is_signed_in_another_name_and_attached_once(

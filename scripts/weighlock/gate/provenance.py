@@ -43,6 +43,11 @@ def builder_signed(case: Case) -> str:
     return words
 
 
+def own_machine(case: Case) -> bool:
+    """Tell whether the newest provenance names no builder but the signer's own machine, which is build level 1."""
+    return any(_builder(item) == OWN_MACHINE for item in _newest(case))
+
+
 def parameters(case: Case) -> str:
     """Where the build type is one of ours, it has no parameters that we do not know: they may have changed the build."""
     for item in _newest(case):

@@ -7,16 +7,18 @@ somebody we know signed the evidence, and the evidence says yes about exactly th
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from weighlock import clock, evidence, summary
-from weighlock.config.verify import Follow
+from weighlock.config.verify import Follow, Trusted
 from weighlock.crosscheck import by_gh
 from weighlock.errors import InputError
-from weighlock.following import Follower
+from weighlock.following import Follower, asked_of
 from weighlock.gate import check
+from weighlock.gate.provenance import own_machine
 from weighlock.gate.signed import on_disk
 from weighlock.inputs import Enforced, SignerInputs, VerifierInputs, option, output, trusting
 from weighlock.intoto import Statement, Subject
@@ -150,7 +152,8 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     enforced = inputs.enforced()
     target = Target.parse(inputs.target)
     tag = target.with_tag(inputs.tag).tag if inputs.tag else None
-    asked, signing = _asked_of(inputs, enforced), _signing(inputs, context)
+    asked = asked_of(inputs.follow, enforced) if inputs.follow else None
+    signing = _signing(inputs, context)
     if inputs.engine not in {"", "gh"}:
         raise InputError(f"engine: '{printable(inputs.engine)}' is not gh")
     store = open_store(target, plain_http=inputs.plain_http)
@@ -199,27 +202,13 @@ def _with_files(verification: Verification, folder: Path) -> Verification:
     return replace(verification, checks=(*verification.checks, check("files", lambda: on_disk(case, there))))
 
 
-def _asked_of(inputs: Inputs, enforced: Enforced) -> Follow | None:
-    """Return what the policy asks of the things to follow; `InputError` where it says nothing of them."""
-    if not inputs.follow:
-        return None
-    asked = enforced.policy.follow.get(inputs.follow) if enforced.policy else None
-    if asked is None:
-        raise InputError(
-            f"nothing says whom to trust for the {printable(inputs.follow)}",
-            remedy=f"Say it in the policy: verify: {{follow: {{{printable(inputs.follow)}: {{trusted: […]}}}}}}",
-        )
-    return asked
-
-
 def _followed(verification: Verification, asked: Follow, inputs: Inputs) -> tuple[Verification, list[int]]:
     """Add a step for each thing that the model was made of; return the level of each that passed as well."""
     enforced = Enforced(trusting(asked.trusted, inputs.trust_config), asked.rules)
     opener = partial(open_store, plain_http=inputs.plain_http)
     follower = Follower(inputs.follow, asked.depth, enforced, opener)
     checks = list(follower.checks(verification))
-    passed = follower.verified if all(item.ok for item in checks) else 0
-    levels = [summary.level(asked.trusted)] * passed
+    levels = [_level(asked.trusted, item) for item in follower.verified]
     return replace(verification, checks=(*verification.checks, *checks)), levels
 
 
@@ -236,9 +225,15 @@ def _verdict(store: Store, outputs: Outputs, levels: list[int]) -> summary.Verdi
     believed = [Digest.of(item.bundle.raw) for item in trusted if item.statement.predicate_type != SUMMARY]
     resource = summary.uri(store.name, outputs.verification.descriptor.digest)
     enforced = outputs.enforced
+    level = _level(enforced.policy.trusted if enforced.policy else (), outputs.verification)
     return summary.Verdict(
-        resource, outputs.passed, enforced.verifier.identity, enforced.policy, sorted(believed), levels
+        resource, outputs.passed, enforced.verifier.identity, enforced.policy, level, sorted(believed), levels
     )
+
+
+def _level(trusted: Sequence[Trusted], verification: Verification) -> int:
+    case = verification.case
+    return summary.level(trusted, own_machine=not verification.passed or case is None or own_machine(case))
 
 
 def _attach(store: Store, subject: Descriptor, statement: Statement, signing: Signer, context: Context) -> None:
