@@ -47,7 +47,18 @@ EXTERNAL_PARAMETERS = {
 
 PUBLISH_INPUTS = frozenset(
     {
-        *("allow-self-hosted", "artifact", "base-model", "config", "dataset", "fail-on", "lfs", "path", "report"),
+        *(
+            "allow-public-log",
+            "allow-self-hosted",
+            "artifact",
+            "base-model",
+            "config",
+            "dataset",
+            "fail-on",
+            "lfs",
+            "path",
+            "report",
+        ),
         *("registry-username", "requirements", "staged", "subject-image", "to"),
     }
 )
