@@ -7,6 +7,8 @@ import dataclasses
 import enum
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,30 @@ def test_an_action_is_one_isolated_step_that_uses_nothing(name: str) -> None:
     assert (interpreter, isolated, last) == ("${WEIGHLOCK_PYTHON:-python3}", "-I", name)
     path = launcher.replace("$GITHUB_ACTION_PATH", str(render.folder(name)))
     assert Path(path).resolve() == Path(launch.__file__).resolve()
+
+
+CLIENTS = ("requests", "sigstore", "cryptography", "modelscan", "numpy", "pip_audit", "yaml", "jsonschema", "jinja2")
+BLOCK = """
+import sys
+class Missing:
+    def find_spec(self, name, *rest):
+        if name.partition(".")[0] in sys.argv[1].split(","):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+from weighlock.__main__ import stage
+stage(sys.argv[2])
+"""
+
+
+@pytest.mark.parametrize("name", ACTIONS)
+def test_a_stage_starts_with_what_its_own_lock_brings(name: str) -> None:
+    lock = (launch.LOCKS / f"{name}.txt").read_text()
+    distributions = {"yaml": "pyyaml", "pip_audit": "pip-audit"}
+    missing = [client for client in CLIENTS if f"\n{distributions.get(client, client)}==" not in f"\n{lock}"]
+    command = [sys.executable, "-c", BLOCK, ",".join(missing), name]
+    environ = {"PYTHONPATH": str(launch.SCRIPTS)}
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_names_and_descriptions_are_unique() -> None:

@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from weighlock import jsonio
 from weighlock.errors import InputError, MalformedError, StoreError
@@ -19,8 +20,10 @@ from weighlock.jsonio import Json
 from weighlock.oci import Digest
 from weighlock.retries import PassingError, Retries, retry_after
 from weighlock.signing import BUNDLE_LIMIT
-from weighlock.store.wire import Request, Wire, host_of
 from weighlock.text import counted, printable
+
+if TYPE_CHECKING:
+    from weighlock.store.wire import Wire
 
 _ANSWER_LIMIT = 100 * BUNDLE_LIMIT  # bytes; a page of 100 bundles
 _PASSING = frozenset({408, 429, 500, 502, 503, 504})
@@ -36,6 +39,12 @@ class Wanted(enum.Enum):
     ON = 2
 
 
+def _wire() -> Wire:
+    from weighlock.store.wire import Wire  # noqa: PLC0415 - HTTP comes with the stages that speak it
+
+    return Wire(plain_http=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Attestations:
     """The attestations of one repository."""
@@ -43,7 +52,7 @@ class Attestations:
     api: str
     repository: str
     token: str = field(repr=False)
-    wire: Wire = field(default_factory=lambda: Wire(plain_http=False))
+    wire: Wire = field(default_factory=_wire)
     retries: Retries = field(default_factory=Retries)
 
     @classmethod
@@ -103,6 +112,8 @@ class Attestations:
         raw = None if body is None else json.dumps(body).encode()
         if raw is not None:
             headers["Content-Type"] = "application/json"
+        from weighlock.store.wire import Request, host_of  # noqa: PLC0415 - as above
+
         with self.wire.send(Request(method, url, headers, raw, f"Bearer {self.token}")) as answer:
             content = answer.read(_ANSWER_LIMIT)
             if method == "GET" and answer.status == 404:
