@@ -175,6 +175,20 @@ def test_the_command_of_a_release_with_a_key_verifies_it(model: Path, tmp_path: 
     assert typed(done["commands"]["weighlock"], tmp_path).returncode == 0
 
 
+def test_a_key_does_without_sigstores_client(model: Path, tmp_path: Path) -> None:
+    assert weighlock("keygen", tmp_path / "k").code == 0
+    to = f"oci:{tmp_path}/out:v1"
+    commands: list[list[str | Path]] = [
+        ["release", model, "--to", to, "--key", tmp_path / "k.key"],
+        ["verify", to, "--key", tmp_path / "k.pub"],
+    ]
+    for words in commands:
+        done = weighlock(*words, PYTHONPROFILEIMPORTTIME="1")
+        assert done.code == 0
+        assert "cryptography" in done.err
+        assert "sigstore" not in done.err, "it takes a third of a second"
+
+
 # Faults: after each, the target has no tag without complete evidence
 
 
