@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from sigstore import dsse
 from sigstore.errors import VerificationError
 from sigstore.models import Bundle, ClientTrustConfig
-from sigstore.oidc import IdentityToken, detect_credential
+from sigstore.oidc import IdentityError, IdentityToken, detect_credential
 from sigstore.sign import SigningContext
 from sigstore.verify import Verifier, policy
 
@@ -213,6 +214,26 @@ def test_services_fail_as_often_as_told(sigstore_that: LocalSigstore) -> None:
     verified(sigstore_that, bundle, github())
     assert slept == [1, 1]
     assert [sigstore_that.count(path) for path in (FULCIO, REKOR_1, TSA, REKOR_2)] == [2, 2, 2, 0]
+
+
+def test_a_service_may_be_slow(sigstore_that: LocalSigstore) -> None:
+    sigstore_that.latency[TSA] = 0.3
+    started = time.monotonic()
+    signed(sigstore_that, github())
+    assert time.monotonic() - started >= 0.3
+
+
+def test_its_clock_may_differ(sigstore_that: LocalSigstore) -> None:
+    sigstore_that.offset = -3600
+    with pytest.raises(IdentityError):
+        IdentityToken(sigstore_that.token(github()))
+
+
+def test_a_certificate_may_be_short(sigstore_that: LocalSigstore) -> None:
+    sigstore_that.cert_minutes = -1
+    with pytest.raises(Exception, match=r"^$") as caught:
+        signed(sigstore_that, github())
+    assert type(caught.value).__name__ == "ExpiredCertificate"
 
 
 def test_a_log_takes_an_entry_once(sigstore_that: LocalSigstore) -> None:
