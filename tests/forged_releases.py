@@ -157,7 +157,7 @@ def provenance(claims: Claims) -> Json:
             "externalParameters": {
                 "workflow": {"ref": claims["ref"], "repository": server + repository, "path": started}
             },
-            "internalParameters": {"github": {name: claims[name] for name in internal}},
+            "internalParameters": {"github": {name: claims.get(name, "") for name in internal}},
             "resolvedDependencies": [{"uri": f"git+{server}{repository}@{claims['ref']}", "digest": commit}],
         },
         "runDetails": {
