@@ -11,6 +11,7 @@ import pytest
 
 import fake_registry as fakes
 import servers
+import verdicts
 from local_sigstore import LocalSigstore, serving
 
 
@@ -58,3 +59,11 @@ def sigstore_that() -> Iterator[LocalSigstore]:
     """Yield a Sigstore for one test, which may break it."""
     with serving(LocalSigstore()) as local:
         yield local
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [report for name in ("passed", "failed") for report in terminalreporter.stats.get(name, [])]
+    if lines := verdicts.table(reports):
+        terminalreporter.section("who verifies what: the cases in brackets are forged")
+        for line in lines:
+            terminalreporter.write_line(line)

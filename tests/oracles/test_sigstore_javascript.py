@@ -24,7 +24,8 @@ def judge(oracle: Callable[[str], str]) -> Judge:
     packages = Path(node).parents[1] / "javascript"
 
     def run(keys: Keys, bundles: Sequence[bytes]) -> list[str | None]:
-        question = {"key": keys.public.read_text(), "bundles": [bundle.decode() for bundle in bundles]}
+        asked = [{"bundle": bundle.decode()} for bundle in bundles]
+        question = {"key": keys.public.read_text(), "asked": asked}
         done = subprocess.run(
             [node, SCRIPT, packages], input=json.dumps(question).encode(), capture_output=True, check=False, timeout=60
         )
