@@ -193,10 +193,13 @@ def test_only_the_job_that_signs_may_have_an_identity_and_it_holds_nothing_of_th
     assert [name for name, job in jobs.items() if "id-token" in job["permissions"]] == ["sign"]
     assert [name for name, job in jobs.items() if "write" in job["permissions"].values()] == ["package", "sign"]
     used = {name: [step.get("uses", "").partition("@")[0] for step in job["steps"]] for name, job in jobs.items()}
-    assert used["sign"] == ["actions/download-artifact", "", "$/actions/seal"]
+    assert used["sign"] == ["actions/download-artifact", "", "", "$/actions/seal"]
     assert not any("cache" in word for words in used.values() for word in words)
     commands = {step["run"] for name in ("package", "sign") for step in jobs[name]["steps"] if "run" in step}
-    assert commands == {'docker login "${TO%%/*}" --username "$USERNAME" --password-stdin <<< "$PASSWORD"'}
+    assert commands == {
+        'docker login "${TO%%/*}" --username "$USERNAME" --password-stdin <<< "$PASSWORD"',
+        'printf \'%s\' "$CONFIG" > "$RUNNER_TEMP/trust.json"',
+    }
 
 
 @pytest.mark.parametrize("name", sorted(STAGES))

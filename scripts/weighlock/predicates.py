@@ -59,7 +59,7 @@ PUBLISH_INPUTS = frozenset(
             "path",
             "report",
         ),
-        *("registry-username", "requirements", "staged", "subject-image", "to"),
+        *("registry-username", "requirements", "staged", "subject-image", "to", "trust-config"),
     }
 )
 """What ``publish-model.yml`` may be given, and so what `inputs` in provenance of its build type may hold."""

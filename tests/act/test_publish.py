@@ -179,6 +179,19 @@ def test_a_staged_artifact_is_scanned_and_published_under_its_own_digest(stage: 
     assert run.outputs["seal"]["digest"] == digest
 
 
+def test_another_sigstore_is_named_by_its_configuration(stage: Stage) -> None:
+    config = Path(stage.environ.pop("WEIGHLOCK_TRUST_CONFIG")).read_text()
+    path = stage.consumer / ".github/workflows/publish.yml"
+    workflow = yaml.safe_load(path.read_text())
+    for job in workflow["jobs"].values():
+        job["with"]["trust-config"] = config
+    workflow["on"] = workflow.pop(True)  # what YAML 1.1 makes of the word
+    path.write_text(yaml.safe_dump(workflow))
+    acting.repository(stage.consumer)
+    run = stage.run()
+    assert run.jobs == GREEN, run.log
+
+
 def test_an_artifact_of_an_earlier_job_is_published(stage: Stage) -> None:
     stage.call(artifact="trained")
     (stage.consumer / "models/tiny/requirements.txt").write_text("# none, which is audited without any service\n")
