@@ -35,6 +35,7 @@ MARKER = ".weighlock"  # holds the key of a finished environment, and nothing wh
 OPTIONS = ("--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r")
 PIP_OPTIONS = ("--no-input", "--no-compile", "--disable-pip-version-check", "--no-warn-script-location")
 PROBE = "import json, sys; print(json.dumps([sys.version_info[:2], sys.version, sys.executable, sys.base_prefix]))"
+PIP = "import pip, sys; sys.exit(tuple(map(int, pip.__version__.split('.')[:2])) < (22, 3))"  # the first with --python
 RUN = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
     "runpy.run_module('weighlock', run_name='__main__', alter_sys=True)"
@@ -198,7 +199,7 @@ def _installer(folder: Path, python: Python, lock: str) -> list[str]:
     if uv:
         return [uv, "--no-config", "pip", "install", "--python", inside]
     outside = [python.executable, "-I", "-m", "pip", "--python", inside]
-    if _output([*outside, "--version"]):
+    if _output([python.executable, "-I", "-c", PIP]) is not None:
         return [*outside, "install", *PIP_OPTIONS]
     if _output([inside, "-I", "-m", "ensurepip"]):  # no pip, or one older than 22.3
         return [inside, "-I", "-m", "pip", "install", *PIP_OPTIONS]
