@@ -143,10 +143,10 @@ class FakeRegistry:
         content = self.blobs.get(digest)
         if content is None:
             return _error(404, "BLOB_UNKNOWN", "blob unknown to registry")
-        wanted = re.fullmatch(r"bytes=(\d+)-", seen.headers.get("range", ""))
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", seen.headers.get("range", ""))
         if wanted:
-            start = int(wanted[1])
-            return Reply(206, {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}, content[start:])
+            start, end = int(wanted[1]), min(int(wanted[2] or len(content)) + 1, len(content))
+            return Reply(206, {"Content-Range": f"bytes {start}-{end - 1}/{len(content)}"}, content[start:end])
         return Reply(200, {"Docker-Content-Digest": digest}, content)
 
     def _upload(self, seen: Seen, name: str, upload: str, query: dict[str, str]) -> Reply:

@@ -8,7 +8,8 @@ TARGET names. Everything is idempotent: content that is there already is success
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from weighlock import jsonio
@@ -54,8 +55,11 @@ class Store(Protocol):
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
         """Yield the blob's bytes; the check of digest and size comes after the last chunk, so use nothing before it."""
 
-    def tail(self, descriptor: Descriptor, offset: int) -> Iterator[bytes]:
-        """Yield the blob's bytes from `offset` on, unchecked: who joins them to the first `offset` bytes checks all."""
+    def part(self, descriptor: Descriptor, start: int, end: int) -> Generator[bytes, None, None]:
+        """Yield the blob's bytes from `start` up to `end`, unchecked: who joins the parts checks all."""
+
+    def splits(self, descriptor: Descriptor) -> bool:
+        """Tell whether parts of the blob can be had at once, and sooner than one after another."""
 
     def examine(self, descriptor: Descriptor) -> str:
         """Check that the blob is there as described, as thoroughly as is cheap here; return in words what was checked."""
@@ -129,6 +133,21 @@ def read(store: Store, descriptor: Descriptor, limit: int) -> bytes:
     if descriptor.size > limit:
         raise IntegrityError(f"{descriptor.digest} in {store.name} has {descriptor.size} bytes, the limit is {limit}")
     return b"".join(store.blob(descriptor))
+
+
+@dataclass(slots=True)
+class Supply:
+    """Bytes that come in pieces of one size and go in pieces of another."""
+
+    content: Iterator[bytes]
+    rest: bytes = b""
+
+    def take(self, count: int) -> Iterator[bytes]:
+        """Yield the next `count` bytes, fewer at the end."""
+        while count and (chunk := self.rest or next(self.content, b"")):
+            chunk, self.rest = chunk[:count], chunk[count:]
+            count -= len(chunk)
+            yield chunk
 
 
 def chunks(stream: Readable) -> Iterator[bytes]:

@@ -1,7 +1,8 @@
 """Bringing many blobs into a folder, in parallel, and going on where an earlier run was killed.
 
 A file that is not whole yet is its own bookmark: its length says how far it got, and its bytes are digested again before
-the rest is asked for. Whatever is wrong with what an earlier run left costs one download from the start, and no more.
+the rest is asked for; a large one comes in parts (`parts`). Whatever is wrong with what an earlier run left, or with the
+parts that a registry serves, costs one download from the start, and no more.
 """
 
 from __future__ import annotations
@@ -19,15 +20,16 @@ from typing import BinaryIO
 
 from weighlock.errors import IntegrityError, RefusedError, UnfinishedError
 from weighlock.oci import Descriptor, Digest
-from weighlock.store import Store, chunks, limits, verified
+from weighlock.store import Store, chunks, limits, parts, verified
 from weighlock.store.parallel import Job, Meter, run_all
+from weighlock.store.parts import Parts
 from weighlock.store.progress import Display, Progress
 from weighlock.text import printable, size
 
 if sys.platform != "win32":
     import fcntl
 
-_FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+_LARGE = 3  # parts, from which on several streams pay
 
 
 def fetch(
@@ -37,23 +39,34 @@ def fetch(
     display: Display,
     *,
     free: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free,
+    part: int = parts.LENGTH,
 ) -> None:
     """Have each blob in `folder` as a file named by its digest's hex, whole, checked and synced.
 
     What is in the folder already is used as far as it is right. A disk without room is an `UnfinishedError` at once.
+    Blobs of three parts of `part` bytes and more may come over several streams.
     """
     single: dict[Digest, Descriptor] = {}
     for descriptor in blobs:
         single.setdefault(descriptor.digest, descriptor)
-    missing = sum(max(0, item.size - _length(folder / item.digest.hex)) for item in single.values())
+    large = [
+        Parts(store, item, folder / item.digest.hex, part) for item in single.values() if item.size >= _LARGE * part
+    ]
+    small = [item for item in single.values() if item.size < _LARGE * part]
+    missing = sum(max(0, item.size - _length(folder / item.digest.hex)) for item in small)
+    missing += sum(blob.missing for blob in large)
     if missing > (room := free(folder)):
         raise UnfinishedError(
             f"{printable(str(folder.parent))} has room for {size(room)}, and {size(missing)} are to come",
             remedy="Make room, or name a folder on a larger disk.",
         )
-    jobs = [_job(store, descriptor, folder) for descriptor in single.values()]
+    streams = limits.streams(store.name)
+    jobs = [_job(store, descriptor, folder) for descriptor in small]
+    jobs += [_job_in_parts(store, blob, folder) for blob in large]
+    # These begin last, when there are more streams than blobs to begin with.
+    helpers = [Job(0, lambda meter: parts.help_out(large, meter))] * (streams.most - 1 if large else 0)
     with Progress("fetching", sum(job.size for job in jobs), display) as progress:
-        run_all(jobs, watch=progress, streams=limits.streams(store.name))
+        run_all([*jobs, *helpers], watch=progress, streams=streams)
 
 
 @contextmanager
@@ -74,13 +87,24 @@ def workplace(folder: Path) -> Iterator[Path]:
 
 def _job(store: Store, descriptor: Descriptor, folder: Path) -> Job[None]:
     def run(meter: Meter) -> None:
-        path = folder / descriptor.digest.hex
-        with os.fdopen(os.open(path, _FLAGS, 0o600), "r+b") as stream:
+        with parts.open_unfinished(folder / descriptor.digest.hex) as stream:
             _complete(store, descriptor, stream, meter)
-            stream.flush()
-            os.fsync(stream.fileno())
 
     return Job(descriptor.size, run)
+
+
+def _job_in_parts(store: Store, blob: Parts, folder: Path) -> Job[None]:
+    def run(meter: Meter) -> None:
+        try:
+            blob.follow(meter)
+        except IntegrityError:
+            blob.drop()
+            if blob.whole_from_one:
+                raise
+            meter.add(-blob.descriptor.size)
+            _job(store, blob.descriptor, folder).run(meter)
+
+    return Job(blob.descriptor.size, run)
 
 
 def _complete(store: Store, descriptor: Descriptor, stream: BinaryIO, meter: Meter) -> None:
@@ -101,13 +125,14 @@ def _complete(store: Store, descriptor: Descriptor, stream: BinaryIO, meter: Met
 
 
 def _continue(store: Store, descriptor: Descriptor, stream: BinaryIO, held: int, meter: Meter) -> None:
-    content = itertools.chain(chunks(stream), store.tail(descriptor, held))
+    content = itertools.chain(chunks(stream), store.part(descriptor, held, descriptor.size))
     for piece in verified(content, descriptor, store.name):
         if held:
             held -= len(piece)
         else:
-            stream.write(piece)
+            parts.write(stream, piece)
         meter.add(len(piece))
+    os.fsync(stream.fileno())
 
 
 def _length(path: Path) -> int:

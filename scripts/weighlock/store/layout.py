@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from weighlock.errors import IntegrityError, MalformedError, NotFoundError
 from weighlock.oci import MANIFEST, MANIFEST_LIMIT, REF_NAME, Descriptor, Digest, Manifest
-from weighlock.store import Opener, Store, chunks, describe, hanging, verified
+from weighlock.store import Opener, Store, Supply, chunks, describe, hanging, verified
 from weighlock.store.folder import Folder
 
 _log = logging.getLogger(__name__)
@@ -54,11 +54,15 @@ class Layout:
         with self._folder.open(descriptor.digest) as stream:
             yield from verified(chunks(stream), descriptor, self.name)
 
-    def tail(self, descriptor: Descriptor, offset: int) -> Iterator[bytes]:
-        """Yield the blob's bytes from `offset` on."""
+    def part(self, descriptor: Descriptor, start: int, end: int) -> Generator[bytes, None, None]:
+        """Yield the blob's bytes from `start` up to `end`."""
         with self._folder.open(descriptor.digest) as stream:
-            stream.seek(offset)
-            yield from chunks(stream)
+            stream.seek(start)
+            yield from chunks(stream) if end == descriptor.size else Supply(chunks(stream)).take(end - start)
+
+    def splits(self, descriptor: Descriptor) -> bool:  # noqa: ARG002 - part of the port
+        """Return False: a disk is read fastest from one end to the other."""
+        return False
 
     def examine(self, descriptor: Descriptor) -> str:
         """Digest the whole blob."""

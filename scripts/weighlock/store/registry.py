@@ -5,13 +5,14 @@ Blobs are streamed and digested on the way in both directions; no blob is ever h
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Generator, Iterator, Mapping, Sequence
 
 from weighlock import jsonio
 from weighlock.errors import IntegrityError, MalformedError, NotFoundError, StoreError
 from weighlock.oci import MANIFEST_LIMIT, Descriptor, Digest
 from weighlock.retries import PassingError, Retries
-from weighlock.store import Opener, Store, credentials, describe, hanging, verified
+from weighlock.store import Opener, Store, Supply, credentials, describe, hanging, verified
 from weighlock.store.auth import PUSH, Authorizer
 from weighlock.store.client import Call, Client, Reply
 from weighlock.store.referrers import ACCEPT, Referrers
@@ -67,20 +68,31 @@ class Registry:
 
     def blob(self, descriptor: Descriptor) -> Iterator[bytes]:
         """Yield the blob's bytes, going on where a broken download stopped; they are checked after the last."""
-        return verified(self.tail(descriptor, 0), descriptor, self.name)
+        return verified(self.part(descriptor, 0, descriptor.size), descriptor, self.name)
 
-    def tail(self, descriptor: Descriptor, offset: int) -> Iterator[bytes]:
-        """Yield the blob's bytes from `offset` on, going on where a broken download stopped."""
+    def part(self, descriptor: Descriptor, start: int, end: int) -> Generator[bytes, None, None]:
+        """Yield the blob's bytes from `start` up to `end`, going on where a broken download stopped."""
         attempts = self._client.attempts()
-        while offset < descriptor.size:
+        while start < end:
             try:
-                for piece in self._download_from(offset, descriptor):
-                    offset += len(piece)
+                for piece in self._download(descriptor, start, end):
+                    start += len(piece)
                     yield piece
             except PassingError as failure:
                 attempts.failed(failure)
             else:
                 return
+
+    def splits(self, descriptor: Descriptor) -> bool:
+        """Ask for the first byte alone; a registry, or the storage that it sends us to, may answer with all of them."""
+        url = self._client.url(f"blobs/{descriptor.digest}")
+        call = Call(f"asking for a part of {descriptor.digest}", "GET", url, headers={"Range": "bytes=0-0"})
+        try:
+            with self._client.stream(call) as answer:
+                said = answer.headers.get("Content-Range", "")
+                return answer.status == 206 and said == f"bytes 0-0/{descriptor.size}"
+        except (StoreError, PassingError):
+            return False  # whoever fetches the whole says why it cannot be had
 
     def examine(self, descriptor: Descriptor) -> str:
         """Ask for the blob's presence and size; the registry checked its digest when it took it."""
@@ -176,11 +188,12 @@ class Registry:
             )
         return True
 
-    def _download_from(self, offset: int, descriptor: Descriptor) -> Iterator[bytes]:
-        """Yield the blob's bytes from `offset` on, from a registry that gives ranges or one that starts over."""
+    def _download(self, descriptor: Descriptor, start: int, end: int) -> Iterator[bytes]:
+        """Yield the bytes from `start` up to `end`, from a registry that gives ranges or one that starts over."""
         what, url = f"reading {descriptor.digest}", self._client.url(f"blobs/{descriptor.digest}")
-        headers = {"Range": f"bytes={offset}-"} if offset else {}
-        accept = _ABSENT | ({416} if offset else set())
+        last = "" if end == descriptor.size else str(end - 1)
+        headers = {"Range": f"bytes={start}-{last}"} if start or last else {}
+        accept = _ABSENT | ({416} if start else set())
         with self._client.stream(Call(what, "GET", url, headers=headers, accept=accept)) as answer:
             if answer.status == 404:
                 raise NotFoundError(f"{self.name} does not hold {descriptor.digest}")
@@ -188,13 +201,13 @@ class Registry:
                 raise IntegrityError(
                     f"{descriptor.digest} in {self.name} is shorter than the {descriptor.size} bytes described"
                 )
-            if answer.status == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-"):
+            if answer.status == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
                 raise StoreError(f"{self.name}: {what} failed: another range came than was asked for")
-            skip = offset if answer.status == 200 else 0
-            for piece in answer.pieces():
-                if len(piece) > skip:
-                    yield piece[skip:]
-                skip = max(0, skip - len(piece))
+            supply = Supply(answer.pieces())
+            for _ in supply.take(start if answer.status == 200 else 0):
+                pass
+            # What follows a part is not wanted; what follows the end makes it another blob.
+            yield from supply.take(end - start if last else sys.maxsize)
 
 
 def open_registry(

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 from weighlock.errors import IntegrityError, StoreError
 from weighlock.oci import Descriptor
 from weighlock.retries import PassingError
-from weighlock.store import Opener, chunks, verified
+from weighlock.store import Opener, Supply, chunks, verified
 from weighlock.store.auth import PUSH
 from weighlock.store.client import Call, Client, Reply
 from weighlock.text import printable
@@ -90,7 +90,7 @@ class Uploads:
         least = begun.headers.get("OCI-Chunk-Min-Length", "")
         length = max(length, int(least) if least.isdecimal() else 0)
         url, offset = begun.location, 0
-        supply = _Supply(iter(_Content(descriptor, source)))
+        supply = Supply(iter(_Content(descriptor, source)))
         while offset < descriptor.size:
             piece = _Piece(supply, min(length, descriptor.size - offset))
             end = offset + len(piece)
@@ -106,7 +106,8 @@ class Uploads:
                     StoreError(f"{self._client.name}: {what} failed: it has '{printable(said)}' and not 0-{end - 1}")
                 )
             url, offset = reply.location or url, end
-        supply.end()
+        for _ in supply.content:  # the source has to say whether this was all of it
+            pass
         return self._put(descriptor, url, b"")
 
     def _put(self, descriptor: Descriptor, location: str, body: bytes | _Content) -> Reply:
@@ -151,29 +152,10 @@ class _Content:
 
 
 @dataclass(slots=True)
-class _Supply:
-    """Bytes that come in pieces of one size and go in pieces of another."""
-
-    content: Iterator[bytes]
-    rest: bytes = b""
-
-    def take(self, count: int) -> Iterator[bytes]:
-        while count and (chunk := self.rest or next(self.content, b"")):
-            chunk, self.rest = chunk[:count], chunk[count:]
-            count -= len(chunk)
-            yield chunk
-
-    def end(self) -> None:
-        """Let the source say whether this was all of it."""
-        for _ in self.content:
-            pass
-
-
-@dataclass(slots=True)
 class _Piece:
     """One piece of an upload; it can be sent once, since what it was made from is gone then."""
 
-    supply: _Supply
+    supply: Supply
     length: int
     taken: bool = field(default=False, init=False)
 
