@@ -348,6 +348,36 @@ def test_a_hostile_workspace_runs_nothing(change: Change, tmp_path: Path) -> Non
     assert not pwned.exists(), pwned.read_text()
 
 
+FINDINGS = """
+  findings:
+    needs: models
+    if: ${{ !cancelled() }}
+    permissions:
+      contents: read
+      security-events: write
+    uses: weighlock/weighlock/.github/workflows/code-scanning.yml@v1
+"""
+
+
+def test_a_job_of_its_own_sends_the_findings(change: Change) -> None:
+    """Of a change that passes: act, other than GitHub, starts nothing behind a called workflow that failed."""
+    workflow = change.folder / ".github/workflows/models.yml"
+    workflow.write_text(workflow.read_text() + FINDINGS)
+    change.write("models/tiny/README.md", "# Other\n")
+    run = change.pull_request()
+    assert run.jobs == {**GREEN, "upload": "success"}, run.log
+    (sent,) = json.loads((change.act.artifacts / "uploaded.sarif").read_text())["runs"]
+    assert (sent["automationDetails"]["id"], sent["results"]) == ("weighlock/check/models/tiny/", [])
+
+
+def test_a_fork_sends_nothing_to_code_scanning(change: Change) -> None:
+    workflow = change.folder / ".github/workflows/models.yml"
+    workflow.write_text(workflow.read_text() + FINDINGS)
+    run = change.pull_request(fork=True)
+    assert run.jobs == NOTHING, run.log
+    assert not (change.act.artifacts / "uploaded.sarif").exists()
+
+
 def test_the_findings_of_all_models_are_one_file_for_code_scanning(change: Change) -> None:
     change.write("models/tiny/scaler.pkl", EVIL)
     assert change.pull_request().jobs == RED
