@@ -216,3 +216,8 @@ def test_the_command_that_is_shown_fills_the_same_inputs(name: str) -> None:
     commandline.add_arguments(parser, kind)
     assert (program, command) == ("weighlock", name)
     assert commandline.fill(kind, vars(parser.parse_args(words)), {}) == inputs
+
+
+def test_each_module_of_tests_has_a_name_of_its_own() -> None:
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names)), "pytest takes two modules of one name for one, and stops"
