@@ -228,3 +228,7 @@ def test_every_model_is_in_exactly_one_shard(sizes: list[int], shard_size: int) 
 )
 def test_models_are_found(paths: list[str], models: list[str]) -> None:
     assert finding.models(paths) == models
+
+
+def test_a_path_from_the_root_ends_too() -> None:
+    assert finding.owners("/models/tiny/model.bin", ["/models/tiny"]) == ["/models/tiny"]

@@ -189,8 +189,9 @@ def _is_marked(folder: str, names: set[str], weights: list[str]) -> bool:
 
 def _above(path: str) -> Iterator[str]:
     """Yield the folders around a file, from the inside out."""
-    while path := posixpath.dirname(path):
-        yield path
+    while (folder := posixpath.dirname(path)) not in {"", path}:  # a path from the root never gets shorter than "/"
+        yield folder
+        path = folder
     yield TOP
 
 

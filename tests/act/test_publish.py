@@ -122,6 +122,17 @@ def stage(tmp_path: Path, tree: Path, inside: list[str], sigstore: Mapping[str, 
         yield Stage(act, consumer, address, tmp_path / "storage", sigstore["claims"], environ)
 
 
+def test_a_push_to_a_branch_publishes_under_its_name(stage: Stage) -> None:
+    workflow = stage.consumer / ".github/workflows/publish.yml"
+    workflow.write_text(workflow.read_text().replace('tags: ["v*"]', "branches: [main]"))
+    commit = acting.repository(stage.consumer)
+    run = stage.run(ref="refs/heads/main", sha=commit)
+    assert run.jobs == GREEN, run.log
+    assert stage.tags() == ["main"]
+    (statement,) = stage.statements(PROVENANCE)
+    assert statement["predicate"]["buildDefinition"]["externalParameters"]["workflow"]["ref"] == "refs/heads/main"
+
+
 def test_a_tag_publishes_the_model_and_the_command_that_is_handed_out_verifies_it(stage: Stage) -> None:
     commit = acting.repository(stage.consumer)
     run = stage.run(sha=commit)
