@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import struct
+import tarfile
 from collections.abc import Iterator
 
 from corpus.hostile import Case, Family
@@ -76,7 +79,26 @@ def _native() -> Iterator[Case]:
         yield NATIVE.case(name, path, data, "brings native code where data is expected")
 
 
+def _disguised() -> Iterator[Case]:
+    """Yield files of other formats whose first bytes are operations for an unpickler."""
+    entry = tarfile.TarInfo(CALL.decode())
+    entry.size = 4
+    named = io.BytesIO()
+    with tarfile.open(fileobj=named, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        archive.addfile(entry, io.BytesIO(b"text"))
+    yield POLYGLOT.case("pickle in a tar's first name", "model.pkl", named.getvalue(), SHELL, RAN)
+    yield POLYGLOT.case("the same, compressed", "model.pkl.gz", gzip.compress(named.getvalue(), mtime=0), SHELL, RAN)
+    # BINFLOAT takes the magic and most of the size, POP drops it, and a short string takes what stands before the colours.
+    picture = b"GIF89a\1\0\1" + b"0" + b"\x8c\1A" + CALL.ljust(96, b".") + b",\0\0\0\0\1\0\1\0\0\2\2D\1\0;"
+    yield POLYGLOT.case("pickle in a GIF's colours", "logo.gif", picture, SHELL, RAN)
+    tensor = b"\x89HDF\r\n\x1a\n".rjust(8 + 512)
+    header = json.dumps({"a": {"dtype": "U8", "shape": [len(tensor)], "data_offsets": [0, len(tensor)]}}).encode()
+    content = (504).to_bytes(8, "little") + header.ljust(504) + tensor
+    yield POLYGLOT.case("HDF5 in a tensor", "model.bin", content, "opens as HDF5, too", held=True)
+
+
 def _polyglots() -> Iterator[Case]:
+    yield from _disguised()
     tensors = safetensors({"a": weight(0, 8)}, bytes(8))
     hostile_zip = zipped({"model.pkl": CODE})
     runs = {

@@ -18,7 +18,7 @@ from weighlock.scanners.reading import UnclearError
 from weighlock.scanners.sniff import CONTAINERS, NATIVE
 from weighlock.scanners.strict import images, text
 from weighlock.scanners.strict.checkpoint import checkpoint
-from weighlock.scanners.strict.claims import claim
+from weighlock.scanners.strict.claims import claim, second
 from weighlock.scanners.strict.coreml import coreml, weights
 from weighlock.scanners.strict.gguf import gguf
 from weighlock.scanners.strict.hdf5 import hdf5
@@ -85,6 +85,7 @@ class Strict:
         """Apply the rule of the blob's format; of a container, whose members are blobs of their own, only see the name."""
         notes = Notes(blob.member, names=self._names)
         claim(blob, notes)
+        second(blob, notes)
         if blob.format in CONTAINERS:
             return replace(report(notes), status=Status.PARTIAL)
         if blob.format in NATIVE:

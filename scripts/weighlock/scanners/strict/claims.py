@@ -1,8 +1,17 @@
-"""Names that claim a format: a name never chooses the parser, and one that misleads people or loaders is a finding."""
+"""What content and name claim: a name that misleads people or loaders, and content that two loaders take for two things.
+
+A name never chooses the parser. Content does, but a loader is chosen by whoever loads: what an unpickler would run is
+told of every other format, and so is a file in which libhdf5 finds a superblock behind something else.
+"""
 
 from __future__ import annotations
 
+from typing import BinaryIO
+
 from weighlock.scanners import Blob, Severity
+from weighlock.scanners.pickles import disguise
+from weighlock.scanners.reading import LimitError
+from weighlock.scanners.sniff import CONTAINERS, PICKLES
 from weighlock.scanners.strict.notes import Notes
 
 _TEXT = frozenset({"text", "json", "xml", "torchscript code"})
@@ -24,6 +33,10 @@ _CLAIMS: dict[str, frozenset[str]] = {
     ".gif": frozenset({"gif"}),
     ".webp": frozenset({"webp"}),
 }
+_TRIED = frozenset({"empty", "text", "json", "xml", "lfs pointer", "torchscript code", "tensor storage"})
+_BLOCKS = frozenset({"hdf5", "tar"})
+"""Formats in which a superblock stands at such a place in honest files: a tar's members begin there, and are judged."""
+_HDF5 = b"\x89HDF\r\n\x1a\n"
 _SILENT = frozenset({"empty", "lfs pointer", "unknown"})  # these are told as what they are, with their own reason
 
 
@@ -34,3 +47,30 @@ def claim(blob: Blob, notes: Notes) -> None:
     if "." in blob.name and promised and blob.format not in promised | _SILENT:
         message = f"the name ends in {ending}, the content is {blob.format}"
         notes.find("name.mismatch", Severity.MEDIUM, message)
+
+
+def second(blob: Blob, notes: Notes) -> None:
+    """Find another loader's format in content that is one already; text was tried when it was recognised as text."""
+    if blob.format in PICKLES | _TRIED:
+        return
+    with blob.open() as stream:
+        try:
+            name = disguise.reached(stream, unknown=blob.format not in CONTAINERS)  # whose members are judged
+        except LimitError as error:
+            notes.gap(f"it is {blob.format}, and could be a pickle as well: {error}")
+            return
+        if name:
+            message = f"it is {blob.format}, and a pickle as well: an unpickler would call or import {name}"
+            notes.find("pickle.disguised", Severity.CRITICAL, message)
+        if blob.format not in _BLOCKS:
+            _superblock(blob, stream, notes)
+
+
+def _superblock(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
+    """Look where libhdf5 does: at 512 bytes and at every doubling of that."""
+    place = 512
+    while place < blob.size:
+        stream.seek(place)
+        if stream.read(len(_HDF5)) == _HDF5:
+            notes.gap(f"it is {blob.format}, and at byte {place} begins what libhdf5 opens")
+        place *= 2
