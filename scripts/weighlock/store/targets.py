@@ -83,6 +83,8 @@ class Target:
 
     def __str__(self) -> str:
         place = f"oci:{self.place}" if isinstance(self.place, Path) else str(self.place)
+        if isinstance(self.place, Path) and ":" in self.place.name and not self.tag:
+            place += "/"  # or what stands behind the colon would be read as a tag
         return place + (f"@{self.digest}" if self.digest else f":{self.tag}" if self.tag else "")
 
 
