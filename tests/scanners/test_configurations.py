@@ -149,6 +149,12 @@ YAMLS = {
     "nemo": (b"target: os.system\n", UNSAFE, "os.system"),
     "diffusion": (b"model:\n  target: mine.Net\n  params: {}\n", REVIEW, "mine.Net"),
     "tag by directive": (b"%TAG !p! tag:yaml.org,2002:python/\n---\na: !p!name:os.system x\n", UNSAFE, "python/name"),
+    "read by others only": (b"a: &a.b 1\nb: !new:os.system {}\n", UNSCANNED, "does not parse"),
+    "read by others, by directive": (
+        b"%TAG !p! tag:yaml.org,2002:python/\n---\na: &a.b 1\nb: !p!name:os.system x\n",
+        UNSCANNED,
+        "does not parse",
+    ),
     "template": (b"chat_template: |\n  " + REACHING.encode() + b"\n", UNSAFE, "lipsum"),
     "template in a flow": (b'{"my_template": "{{ \\x6cipsum.x }}"}\n', UNSAFE, "lipsum"),
     "auto_map": (b"auto_map:\n  AutoModel: a/b--net.Net\n", UNSAFE, "a/b--net"),

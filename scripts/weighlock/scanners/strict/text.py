@@ -59,7 +59,11 @@ def text(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
     _template(blob, stream, notes)
     if _YAML.search(blob.name):
         stream.seek(0)
-        found = yaml_document.documents(stream.read(yaml_document.LIMIT + 1), notes)
+        raw = stream.read(yaml_document.LIMIT + 1)
+        found = yaml_document.documents(raw, notes)
+        if found is None and _TAG.search(raw):
+            # ruamel reads some of what PyYAML refuses, and a directive may have given the tag any meaning.
+            notes.gap("YAML with tags that does not parse here; another parser may read it")
         names.search(found, notes)
 
 
