@@ -1,4 +1,4 @@
-"""A certificate for 127.0.0.1 by an authority that nobody knows."""
+"""A certificate for a server of the tests by an authority that nobody knows."""
 
 from __future__ import annotations
 
@@ -21,20 +21,27 @@ class Certificate:
     authority: Path
 
 
-def make(folder: Path) -> Certificate:
-    """Write an authority and a certificate by it, good for an hour."""
+def make(folder: Path, host: str = "127.0.0.1") -> Certificate:
+    """Write an authority and a certificate by it for `host`, a name or a number, good for an hour."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     authority = _name("an authority")
     files = Certificate(folder / "server.pem", folder / "server.key", folder / "authority.pem")
-    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    address = x509.SubjectAlternativeName([_general(host)])
     root = _signed(authority, authority, authority_key, authority_key, x509.BasicConstraints(ca=True, path_length=None))
-    leaf = _signed(_name("127.0.0.1"), authority, key, authority_key, address)
+    leaf = _signed(_name(host), authority, key, authority_key, address)
     files.authority.write_bytes(root.public_bytes(serialization.Encoding.PEM))
     files.certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
     files.key.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return files
+
+
+def _general(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
 
 
 def _name(common: str) -> x509.Name:

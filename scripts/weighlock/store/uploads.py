@@ -8,7 +8,7 @@ chunks"), smaller ones as long as they are refused too. An upload that is given 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -38,7 +38,7 @@ class Uploads:
 
     def probe(self) -> None:
         """Begin an upload and cancel it: the registry refuses now what it would refuse later."""
-        self._cancel(self._begin("asking whether blobs may be stored").location)
+        self._cancel(self._begin("asking whether blobs may be stored", self._client.exchange).location)
 
     def mount(self, descriptor: Descriptor, repository: str) -> bool:
         """Let the registry take the blob from another of its repositories; False where it does not."""
@@ -53,7 +53,7 @@ class Uploads:
     def send(self, descriptor: Descriptor, source: Opener) -> None:
         """Make one attempt to send a blob; an upload that the registry lost is a failure that passes."""
         while True:
-            begun, pieces = self._begin(f"storing {descriptor.digest}"), self._pieces
+            begun, pieces = self._begin(f"storing {descriptor.digest}", self._client.once), self._pieces
             try:
                 reply = self._send(descriptor, source, begun, pieces)
             except PassingError:
@@ -73,8 +73,8 @@ class Uploads:
             if self._pieces == pieces:  # otherwise another stream learned it first
                 self._pieces = pieces[1:] or _PIECES
 
-    def _begin(self, what: str) -> Reply:
-        begun = self._client.once(Call(what, "POST", self._client.url("blobs/uploads/"), PUSH, body=lambda: b""))
+    def _begin(self, what: str, ask: Callable[[Call], Reply]) -> Reply:
+        begun = ask(Call(what, "POST", self._client.url("blobs/uploads/"), PUSH, body=lambda: b""))
         if not begun.location:
             raise StoreError(f"{self._client.name}: {what} failed: the registry did not say where to send it")
         return begun

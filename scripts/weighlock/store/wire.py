@@ -128,7 +128,7 @@ class Wire:
                 proxies={"no_proxy": host.strip("[]")} if is_loopback(host) else None,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
-            raise _failure(error, host_of(request.url)) from error
+            raise _failure(error, request.url) from error
         with response:
             yield Answer(response, request.url)
 
@@ -179,17 +179,29 @@ class _Authorization(AuthBase):
         return request
 
 
-def _failure(error: Exception, host: str) -> Exception:
-    reason = _reason(error)
+def _failure(error: Exception, url: str) -> Exception:
+    host, reason = host_of(url), _reason(error)
     if isinstance(error, requests.exceptions.SSLError):
         return StoreError(
             f"no TLS connection to {host}: {reason}",
             remedy="For a private authority set SSL_CERT_FILE to its certificate; for a registry in plain HTTP use --plain-http.",
         )
+    if isinstance(error, requests.exceptions.ProxyError):
+        proxied = StoreError(
+            f"{host} cannot be reached through the proxy {_proxy(url)}: {reason}",
+            remedy="Mend HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY.",
+        )
+        return proxied if " 407 " in reason else PassingError(proxied)
     unreached = StoreError(f"{host} cannot be reached: {reason}", remedy=f"Is {host} right, and does it run?")
     if isinstance(error, (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)):
         return PassingError(unreached)
     return unreached
+
+
+def _proxy(url: str) -> str:
+    """Return host and port of the proxy that the environment names for `url`; its login is nobody's business."""
+    named = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)) or ""
+    return printable(host_of(named).rpartition("@")[2])
 
 
 def _reason(error: BaseException) -> str:
