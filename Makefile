@@ -73,7 +73,7 @@ bench: dev system  ## measure time and memory, and write docs/benchmarks.md; tak
 scorecard: dev  ## compare scanners on hostile and honest files, write docs/scorecard.md, raise the tests' floors
 	@PYTHONPATH=tests:tools .venv/bin/python tools/scorecard.py
 
-conformance: dev system  ## let cosign, oras, modctl, crane and zot judge what we write; needs Go
+conformance: dev system  ## let the other tools and registries of the field judge what we write; needs Go
 	@.ci/conformance
 	@PATH="$(CURDIR)/.cache/go/bin:$$PATH" pytest -m conformance tests/conformance
 

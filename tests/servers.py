@@ -51,7 +51,7 @@ def docker_registry(folder: Path, inside: Sequence[str] = (), tls: Certificate |
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - no thread is started before the exec
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread is started before the exec
     )
     assert process.stderr is not None
     try:
@@ -73,7 +73,7 @@ def local_sigstore(folder: Path, *words: str, inside: Sequence[str] = ()) -> Ite
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        preexec_fn=_die_with_parent,  # noqa: PLW1509 - as above
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - as above
     )
     assert process.stdin is not None
     assert process.stdout is not None
@@ -97,7 +97,7 @@ def _drain(log: IO[str]) -> None:
             pass
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """Ask Linux to end the server when the test process is killed and cannot do it itself."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)

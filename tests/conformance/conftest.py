@@ -5,22 +5,22 @@ These tests run with ``make conformance`` only, since building the tools takes G
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
-import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 import fake_registry as fakes
 import tools
+from conformance import registries
 from releasing import Keys, Released, make_keys, make_release, release
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
-
-_ZOT = '{{"distSpecVersion": "1.1.1", "storage": {{"rootDirectory": "{storage}"}}, "http": {{"address": "127.0.0.1", "port": "0"}}}}'
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,43 +58,27 @@ def other_keys(tmp_path_factory: pytest.TempPathFactory) -> Keys:
 
 
 @pytest.fixture(scope="session")
-def zot(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Yield ``127.0.0.1:PORT`` of a zot, which has the referrers API."""
-    tools.require("zot")
-    folder = tmp_path_factory.mktemp("zot")
-    configuration, log = folder / "zot.json", folder / "log"
-    configuration.write_text(_ZOT.format(storage=folder / "storage"))
-    with log.open("wb") as stream:
-        process = subprocess.Popen(["zot", "serve", configuration], stdout=stream, stderr=stream)
-    try:
-        yield f"127.0.0.1:{_port(process, log)}"
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
+def registries_running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], str]]:
+    """Yield a function that starts one of `registries.COMMANDS`, once, and returns ``127.0.0.1:PORT``."""
+    with ExitStack() as stack:
+        yield functools.cache(lambda name: stack.enter_context(registries.running(name, tmp_path_factory.mktemp(name))))
 
 
-def _port(process: subprocess.Popen[bytes], log: Path) -> str:
-    for _ in range(100):
-        said = log.read_text()
-        for line in said.splitlines():
-            found = re.search(r'"port": ?(\d+)', line)
-            if found and "kernel chosen port" in line:
-                return found.group(1)
-        if process.poll() is not None:
-            break
-        time.sleep(0.1)
-    raise RuntimeError(f"zot did not start: {log.read_text()}")
+@pytest.fixture
+def repository_in(request: pytest.FixtureRequest, registries_running: Callable[[str], str]) -> Callable[[str], str]:
+    """Return a function that names an unused ``HOST/REPO`` in the registry that is called so."""
+    own = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
+    return lambda name: f"{registries_running(name)}/tests/{own}"
 
 
-@pytest.fixture(params=["docker-registry", "the tests' own", "zot"])
-def repository(request: pytest.FixtureRequest) -> str:
-    """Return an unused ``HOST/REPO``: without the referrers API, with ours of the tests, with that of zot."""
+@pytest.fixture(params=["docker-registry", "the tests' own", *registries.COMMANDS])
+def repository(request: pytest.FixtureRequest, repository_in: Callable[[str], str]) -> str:
+    """Return an unused ``HOST/REPO`` in a registry of each kind, with and without the referrers API."""
     if request.param == "docker-registry":
         fresh: Callable[[], str] = request.getfixturevalue("fresh_repository")
         return fresh()
-    if request.param == "zot":
-        name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
-        return f"{request.getfixturevalue('zot')}/tests/{name}"
+    if request.param in registries.COMMANDS:
+        return repository_in(request.param)
     fake: fakes.FakeRegistry = request.getfixturevalue("fake_registry")
     fake.page = 1000  # cosign reads the first page only
     return f"{fake.address}/tests/model"

@@ -1,4 +1,4 @@
-"""modctl, ModelPack's own client, reads our releases."""
+"""modctl, the own client of ModelPack, and kit read our releases."""
 
 from __future__ import annotations
 
@@ -27,3 +27,10 @@ def test_it_reads_the_config(run: Run, place: str, released: Released) -> None:
         path: f"sha256:{hashlib.sha256(data).hexdigest()}" for path, data in content(released.model).items()
     }
     assert (said["Family"], said["Architecture"], said["Format"]) == ("tiny", "transformer", "safetensors")
+
+
+def test_kit_unpacks_every_byte(run: Run, place: str, released: Released, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    done = run("kit", "unpack", "--plain-http", "--dir", out, f"{place}:v1")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert content(out) == content(released.model)
