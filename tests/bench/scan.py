@@ -9,7 +9,6 @@ over all files writes ``docs/benchmarks.md``.
 from __future__ import annotations
 
 import argparse
-import datetime as dt
 import json
 import os
 import shutil
@@ -22,8 +21,8 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 from bench import files  # noqa: E402 - the folders above come first
 from bench.harness import MEGA, Contender, Goal, Run, compare, machine, table  # noqa: E402 - as above
+from bench.page import publish  # noqa: E402 - as above
 
-PAGE = ROOT / "docs" / "benchmarks.md"
 CACHE = ROOT / ".cache" / "bench"
 SCALE = float(os.environ.get("WEIGHLOCK_BENCH_SCALE", "1"))
 
@@ -48,13 +47,9 @@ from weighlock.stages.scan import scan_model
 print(json.dumps(scan_model(pathlib.Path(sys.argv[1]), scanners=[Strict()])[1].to_json()))
 """
 
-INTRODUCTION = """# Benchmarks
-
-Made by `make bench`: every command in a process of its own, in turns, {rounds} rounds after one to warm the page cache;
-medians. A peak is that of the largest process. Ratios are of CPU seconds, since other programs shared the machine;
-against hashlib, the time to start is left out of them. Where sha256 is slower, they are better.
-
-{day}: {machine}.
+INTRODUCTION = """\
+{machine}; medians of {rounds} rounds after one to warm the page cache. Ratios are of CPU seconds; against hashlib, the
+time to start is left out of them. Where sha256 is slower, they are better.
 
 - **hashlib**: `sha256` over the file with a reused buffer, nothing else.
 - **weigh**: the one pass in which a file is hashed and recognised; `package` does the same.
@@ -82,7 +77,7 @@ class Result:
 
     def __str__(self) -> str:
         size = f"{self.size / files.GB:.1f} GB" if self.size >= files.GB / 2 else f"{self.size / MEGA:.0f} MB"
-        return f"## {TITLES[self.name].format(size=size)}\n\n{self.table}"
+        return f"### {TITLES[self.name].format(size=size)}\n\n{self.table}"
 
 
 def main() -> int:
@@ -96,10 +91,8 @@ def main() -> int:
         results.append(measured(files.made(name, SCALE, CACHE), options.rounds))
         print(results[-1], flush=True)
     if SCALE == 1 and not options.files:
-        day = dt.datetime.now(dt.timezone.utc).date()
-        introduction = INTRODUCTION.format(rounds=options.rounds, day=day, machine=machine())
-        PAGE.parent.mkdir(exist_ok=True)
-        PAGE.write_text("\n".join([introduction, *map(str, results)]))
+        introduction = INTRODUCTION.format(rounds=options.rounds, machine=machine())
+        publish("Scanning", "\n".join([introduction, *map(str, results)]))
     return 0
 
 

@@ -23,11 +23,11 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[1])]
 
 from bench.harness import machine  # noqa: E402 - the folder above comes first
+from bench.page import publish  # noqa: E402 - as above
 
 ROOT = Path(__file__).resolve().parents[2]
 LAUNCH = ROOT / "scripts/launch.py"
-PAGE = ROOT / "docs/benchmarks.md"
-TITLE = "## Setting up an action\n"
+TITLE = "Setting up an action"
 STAGES = ("scan", "audit", "sign", "release")
 WITH, WITHOUT, AGAIN = 1.0, 3.0, 0.1  # seconds
 INTRODUCTION = """
@@ -56,11 +56,7 @@ def main() -> int:
     rounds = parser.parse_args().rounds
     lines = [_row(stage, [_round(stage) for _ in range(rounds)]) for stage in STAGES]
     goals = f"| goal | ≤ {WITH:g} | ≤ {WITHOUT:g} | ≤ {AGAIN:g} |\n"
-    section = TITLE + f"\n{machine()}; medians of {rounds} rounds.\n" + INTRODUCTION + "".join(lines) + goals
-    before, _, rest = PAGE.read_text("utf-8").partition(TITLE)
-    _, mark, after = rest.partition("\n## ")
-    PAGE.write_text(before.rstrip("\n") + "\n\n" + section + mark + after, "utf-8")
-    sys.stdout.write(section)
+    publish(TITLE, f"{machine()}; medians of {rounds} rounds.\n" + INTRODUCTION + "".join(lines) + goals)
     return 0
 
 

@@ -20,6 +20,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import releasing  # noqa: E402 - the folders above come first
 from bench.harness import machine  # noqa: E402 - as above
+from bench.page import publish  # noqa: E402 - as above
 from local_sigstore import FULCIO, REKOR_1, REKOR_2, LocalSigstore, github, serving, write  # noqa: E402 - as above
 from weighlock.intoto import Statement, Subject  # noqa: E402 - as above
 from weighlock.oci import Digest  # noqa: E402 - as above
@@ -28,8 +29,7 @@ from weighlock.signing.keyless.trust import Trust  # noqa: E402 - as above
 from weighlock.stages import Context  # noqa: E402 - as above
 from weighlock.stages.release import Inputs, run  # noqa: E402 - as above
 
-PAGE = ROOT / "docs" / "benchmarks.md"
-HEADING = "## Signing without a key"
+TITLE = "Signing without a key"
 STATEMENTS = 8
 SECONDS = 3.0
 LATENCY = 1.0  # seconds
@@ -101,11 +101,7 @@ def main() -> int:
             goal = "one certificate" + (f", < {limit:g} s" if limit else "") + (": met" if good else ": **missed**")
             lines.append(f"| {name} | {seconds:.2f} | {certificates} | {rows[0].entries} | {goal} |")
     words = f"{machine()}; medians of {rounds} rounds. Each entry takes the log a second; nothing else takes any."
-    section = "\n".join([HEADING, "", words, "", *lines]) + "\n"
-    sys.stdout.write(section)
-    before, _, after = PAGE.read_text().partition(HEADING)
-    rest = after.partition("\n## ")
-    PAGE.write_text(before.rstrip() + "\n\n" + section + (f"\n## {rest[2]}" if rest[1] else ""))
+    publish(TITLE, "\n".join([words, "", *lines]))
     return 0 if met else 1
 
 
