@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 _ROUTE = re.compile(r"/v2/(?P<name>.+)/(?P<kind>blobs/uploads|blobs|manifests|referrers|tags)/(?P<rest>[^/]*)")
@@ -64,6 +64,8 @@ class FakeRegistry:
     password: str = "engine"
     referrers_api: bool = True
     page: int = 2
+    # What becomes of ?artifactType=: it is applied and "said", applied in "silent", "none", or "forgotten" on page two.
+    filters: str = "said"
     rules: list[Rule] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
     tokens: set[str] = field(default_factory=set)
@@ -127,7 +129,7 @@ class FakeRegistry:
             "blobs": lambda: self._blob(rest, seen),
             "blobs/uploads": lambda: self._upload(seen, name, rest, query),
             "manifests": lambda: self._manifest(seen, name, rest),
-            "referrers": lambda: self._referrers(name, rest, int(query.get("from", 0))),
+            "referrers": lambda: self._referrers(name, rest, query),
             "tags": lambda: self._tags(name),
         }
         return answers[match["kind"]]()
@@ -193,7 +195,7 @@ class FakeRegistry:
         header = {"OCI-Subject": subject["digest"]} if subject and self.referrers_api else {}
         return Reply(201, {"Docker-Content-Digest": digest, **header})
 
-    def _referrers(self, name: str, subject: str, start: int) -> Reply:
+    def _referrers(self, name: str, subject: str, query: dict[str, str]) -> Reply:
         if not self.referrers_api:
             return Reply(404, {}, b"404 page not found")
         found: list[dict[str, Any]] = []
@@ -203,10 +205,21 @@ class FakeRegistry:
                 entry = {"mediaType": media_type, "digest": digest, "size": len(body)}
                 kind = document.get("artifactType") or document["config"]["mediaType"]
                 found.append({**entry, "artifactType": kind, "annotations": document.get("annotations", {})})
+        wanted = query.get("artifactType") if self.filters != "none" else None
+        if wanted and self.filters != "forgotten":
+            found = [entry for entry in found if entry["artifactType"] == wanted]
+        start = int(query.get("from", 0))
         end = start + self.page
-        link = {"Link": f'</v2/{name}/referrers/{subject}?from={end}>; rel="next"'} if end < len(found) else {}
-        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": found[start:end]}
-        return Reply(200, {"Content-Type": INDEX, **link}, json.dumps(index).encode())
+        shown = found[start:end]
+        kept = ""
+        if wanted and self.filters == "forgotten":
+            shown = [entry for entry in shown if entry["artifactType"] == wanted]
+        elif wanted:
+            kept = f"&artifactType={quote(wanted, safe='')}"
+        applied = {"OCI-Filters-Applied": "artifactType"} if wanted and self.filters in {"said", "forgotten"} else {}
+        link = {"Link": f'</v2/{name}/referrers/{subject}?from={end}{kept}>; rel="next"'} if end < len(found) else {}
+        index = {"schemaVersion": 2, "mediaType": INDEX, "manifests": shown}
+        return Reply(200, {"Content-Type": INDEX, **applied, **link}, json.dumps(index).encode())
 
     def _tags(self, name: str) -> Reply:
         tags = [reference for holder, reference in self.references if holder == name and ":" not in reference]

@@ -22,7 +22,7 @@ from weighlock.text import printable, size
 
 PREDICATE_TYPE = "dev.sigstore.bundle.predicateType"
 _CONTENT = "dev.sigstore.bundle.content"
-LIMIT = 1000  # referrers on one digest
+LIMIT = 1000  # bundles on one digest
 BYTES = 200_000_000  # of all bundles on it together
 _STREAMS = 8
 
@@ -40,7 +40,7 @@ class Attached:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A referrer that is no evidence, and why; it is reported and never passed over in silence."""
+    """A bundle that is no evidence, and why; it is reported and never passed over in silence."""
 
     descriptor: Descriptor
     reason: str
@@ -55,14 +55,15 @@ class Collected:
 
 
 def collect(store: Store, subject: Descriptor, verifier: Verifier) -> Collected:
-    """Read all referrers of `subject` and keep those that the verifier's identity signed.
+    """Read all bundles that hang on `subject` and keep those that the verifier's identity signed.
 
-    Anybody who may write to a registry may hang things there, so more than `LIMIT` referrers, or bundles of more than
-    `BYTES` together, are a `RefusedError`: to read some of them only would let an attacker choose which.
+    Anybody who may write to a registry may hang things there. What is no bundle is not asked for. More than `LIMIT`
+    bundles, or bundles of more than `BYTES` together, are a `RefusedError`: to read some of them only would let an
+    attacker choose which.
     """
-    listed = store.referrers(subject.digest)
+    listed = store.referrers(subject.digest, BUNDLE)
     if len(listed) > LIMIT:
-        raise _flood(f"{len(listed)} referrers hang on {subject.digest}, more than {LIMIT} are not read")
+        raise _flood(f"{len(listed)} bundles hang on {subject.digest}, more than {LIMIT} are not read")
     with ThreadPoolExecutor(_STREAMS) as pool:
         layers = list(pool.map(lambda item: _layer(store, item, subject), listed))
         total = sum(layer.size for layer in layers if isinstance(layer, Descriptor) and layer.size <= BUNDLE_LIMIT)
@@ -85,9 +86,11 @@ def _bundle_of(store: Store, descriptor: Descriptor, subject: Descriptor) -> Des
     manifest = Manifest.parse(store.manifest(descriptor.digest), "referrer")
     if manifest.subject is None or manifest.subject.digest != subject.digest:
         raise MalformedError("the referrer hangs on another digest")
-    if len(manifest.layers) != 1 or manifest.layers[0].media_type != BUNDLE:
+    if manifest.artifact_type != BUNDLE:  # a registry that was asked for bundles need not have listed it
         shown = printable(manifest.artifact_type or manifest.config.media_type)
         raise MalformedError(f"the referrer holds no Sigstore bundle, its type is '{shown}'")
+    if len(manifest.layers) != 1 or manifest.layers[0].media_type != BUNDLE:
+        raise MalformedError("the referrer does not hold exactly one Sigstore bundle")
     return manifest.layers[0]
 
 

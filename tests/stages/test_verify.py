@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from commands import Keys, weighlock
+from fake_registry import FakeRegistry
 from weighlock import evidence
 from weighlock.errors import InputError, NotFoundError, RefusedError
 from weighlock.evidence import PREDICATE_TYPE, push_bytes
@@ -19,7 +20,7 @@ from weighlock.oci import EMPTY_BYTES, EMPTY_DESCRIPTOR, Descriptor, Digest, Man
 from weighlock.predicates import PROVENANCE, SIGNATURE, TEST_RESULT
 from weighlock.signing import BUNDLE
 from weighlock.signing.key import KeySigner
-from weighlock.stages import Context, inspect, pull, release, verify
+from weighlock.stages import Context, copy, inspect, pull, release, verify
 from weighlock.store.targets import Target, open_store
 
 
@@ -151,12 +152,32 @@ def test_a_referrer_of_any_shape_cannot_break_the_verification(released: Release
     hang(released, b"{}", layers=(bundle, bundle))
     hang(released, b"{}", layers=(dataclasses.replace(bundle, size=2**50),))
     hang(released, b"{}", layers=(Descriptor(BUNDLE, Digest.of(b"nowhere"), 7),))
-    hang(released, b"{}", artifact_type="application/x\x1b[2J\n::error::")
+    hang(released, b"{}", layers=(dataclasses.replace(bundle, media_type="text/plain"),))
     outputs = released.verify()
     assert outputs.passed
     assert len(outputs.verification.collected.ignored) == 7
-    assert "\x1b" not in outputs.text()
-    assert "\n::" not in outputs.text()
+
+
+def test_a_bundle_under_another_type_is_no_evidence_wherever_it_hangs(
+    released: Released, keys: Keys, fake_registry: FakeRegistry
+) -> None:
+    """What a registry that was asked for bundles leaves out does not count where one lists it."""
+    signature = released.referrers()[SIGNATURE]
+    manifest = Manifest.parse(released.blob(signature).read_bytes())
+    released.edit_index(lambda entries: [entry for entry in entries if entry["digest"] != str(signature)])
+    disguised = dataclasses.replace(manifest, artifact_type="application/x\x1b[2J\n::error::").encode()
+    open_store(Target.parse(released.target)).attach(released.descriptor(), [disguised])
+    fake_registry.referrers_api = False
+    copy.run(copy.Inputs(released.target, f"{fake_registry.address}/m:v1"), Context())
+    outputs = [
+        released.verify(),
+        verify.run(verify.Inputs(f"{fake_registry.address}/m:v1", key=keys.public), Context()),
+    ]
+    assert [len(one.verification.collected.ignored) for one in outputs] == [0, 1]
+    for one in outputs:
+        assert [check.name for check in one.verification.checks if not check.ok] == ["signature"]
+        assert "\x1b" not in one.text()
+        assert "\n::" not in one.text()
 
 
 def test_a_bundle_of_another_subject_does_not_count(released: Released, model: Path, keys: Keys) -> None:

@@ -10,10 +10,11 @@ import jsonschema
 import pytest
 
 from commands import SCRIPTS, Keys, weighlock
+from fake_registry import FakeRegistry
 from weighlock import evidence
 from weighlock.errors import InputError, RefusedError
 from weighlock.intoto import Statement, Subject
-from weighlock.oci import Descriptor, Digest
+from weighlock.oci import MANIFEST, Descriptor, Digest
 from weighlock.signing.key import KeySigner
 from weighlock.stages import Context, attest, pull, release, scan, verify
 from weighlock.store.targets import Target, find, open_store
@@ -136,8 +137,8 @@ class Listing:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
 
-    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
-        return self.store.referrers(subject) * self.count  # type: ignore[no-any-return]
+    def referrers(self, subject: Digest, artifact_type: str | None = None) -> tuple[Descriptor, ...]:
+        return self.store.referrers(subject, artifact_type) * self.count  # type: ignore[no-any-return]
 
 
 def test_a_flood_beyond_the_limit_ends_the_verification_and_says_so(target: str, keys: Keys) -> None:
@@ -147,6 +148,20 @@ def test_a_flood_beyond_the_limit_ends_the_verification_and_says_so(target: str,
     assert not verification.passed
     assert verification.checks[-1].name == "bundles"
     assert f"more than {evidence.LIMIT} are not read" in verification.checks[-1].reason
+
+
+def test_ten_thousand_foreign_referrers_cost_one_question(model: Path, keys: Keys, fake_registry: FakeRegistry) -> None:
+    to = f"{fake_registry.address}/acme/model:v1"
+    subject = release.run(release.Inputs(model, to, key=keys.private), Context()).digest
+    document: dict[str, Any] = {"mediaType": MANIFEST, "artifactType": "application/vnd.example.foreign"}
+    for number in range(10_000):
+        raw = json.dumps({**document, "subject": {"digest": subject}, "number": number}).encode()
+        fake_registry.manifests[str(Digest.of(raw))] = (MANIFEST, raw)
+    fake_registry.page, fake_registry.seen = 100, []
+    outputs = verify.run(verify.Inputs(to, key=keys.public), Context())
+    assert outputs.passed
+    assert len(fake_registry.requests("GET", "/referrers/")) == 1
+    assert outputs.verification.collected.ignored == ()
 
 
 def test_bundles_of_more_bytes_than_are_read_end_it_before_one_is_read(target: str, keys: Keys) -> None:

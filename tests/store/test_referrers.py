@@ -14,7 +14,7 @@ from artifacts import EVIDENCE, put_model, referrer
 from clock import Clock
 from fake_registry import INDEX, FakeRegistry, Reply, Rule
 from weighlock.errors import MalformedError, StoreError
-from weighlock.oci import EMPTY, Descriptor, Digest
+from weighlock.oci import EMPTY, EMPTY_DESCRIPTOR, MANIFEST, Descriptor, Digest, Manifest
 from weighlock.store.registry import Registry, open_registry
 from weighlock.store.targets import Repository, Target, open_store
 
@@ -134,6 +134,79 @@ def test_a_list_that_is_no_index_is_refused(fake_registry: FakeRegistry, store: 
     fake_registry.rules.append(Rule("GET", API, instead=Reply(200, {"Content-Type": INDEX}, b'{"manifests": []}')))
     with pytest.raises(MalformedError):
         store.referrers(model.digest)
+
+
+FOREIGN = "application/vnd.example.foreign+json"  # its plus must arrive as one
+
+
+def crowded(fake: FakeRegistry, store: Registry, model: Descriptor, foreign: int) -> list[str]:
+    """Hang referrers of a foreign type around three of ours; return the labels of ours."""
+    plain = Descriptor(model.media_type, model.digest, model.size)
+    labels = ["first", "second", "third"]
+    for number in range(foreign):
+        if number * len(labels) % foreign < len(labels):
+            store.push_manifest(referrer(store, model, labels[number * len(labels) // foreign]))
+        raw = Manifest(EMPTY_DESCRIPTOR, (EMPTY_DESCRIPTOR,), FOREIGN, plain, {"label": f"foreign {number}"}).encode()
+        fake.manifests[str(Digest.of(raw))] = (MANIFEST, raw)
+    return labels
+
+
+@pytest.mark.parametrize(("filters", "pages"), [("said", 2), ("silent", 2), ("none", 17), ("forgotten", 17)])
+def test_one_type_is_had_from_every_registry_and_cheaply_from_one_that_filters(
+    fake_registry: FakeRegistry, store: Registry, model: Descriptor, filters: str, pages: int
+) -> None:
+    """Thirty others hang there too, and a page has two."""
+    wanted = crowded(fake_registry, store, model, foreign=30)
+    fake_registry.filters = filters
+    found = store.referrers(model.digest, EVIDENCE)
+    assert [item.annotations["label"] for item in found] == wanted
+    assert len(fake_registry.requests("GET", API)) == pages
+    assert len(store.referrers(model.digest, FOREIGN)) == 30
+    assert len(store.referrers(model.digest)) == 33
+
+
+def test_evidence_is_attached_beside_more_of_others_than_are_listed(
+    fake_registry: FakeRegistry, store: Registry, model: Descriptor
+) -> None:
+    crowded(fake_registry, store, model, foreign=210)
+    store.attach(model, [referrer(store, model, "fourth")])
+    assert {item.annotations["label"] for item in store.referrers(model.digest, EVIDENCE)} > {"first", "fourth"}
+    with pytest.raises(StoreError, match="more than 100 pages"):
+        store.referrers(model.digest)
+
+
+def test_a_batch_of_several_types_is_looked_for_whole(
+    fake_registry: FakeRegistry, store: Registry, model: Descriptor
+) -> None:
+    other = replace(Manifest.parse(referrer(store, model, "other"), "test"), artifact_type=FOREIGN)
+    store.attach(model, [referrer(store, model, "ours"), other.encode()])
+    assert [seen.path.partition("?")[2] for seen in fake_registry.requests("GET", API)] == [""]
+    assert labels(store, model) == {"ours", "other"}
+
+
+@pytest.mark.parametrize("said", [None, EMPTY])
+def test_what_does_not_tell_its_type_is_listed_for_every_type(
+    fake_registry: FakeRegistry, store: Registry, model: Descriptor, said: str | None
+) -> None:
+    crowded(fake_registry, store, model, foreign=3)
+    fake_registry.filters = "none"
+
+    def untold(reply: Reply) -> Reply:
+        index = json.loads(reply.body)
+        for entry in index["manifests"]:
+            if entry["artifactType"] == EVIDENCE:
+                entry.update({"artifactType": said}) if said else entry.pop("artifactType")
+        return replace(reply, body=json.dumps(index).encode())
+
+    fake_registry.rules.append(Rule("GET", API, change=untold))
+    assert len(store.referrers(model.digest, EVIDENCE)) == 3
+    assert len(store.referrers(model.digest, FOREIGN)) == 6
+
+
+def test_a_tag_is_not_believed_about_types(fake_registry: FakeRegistry, store: Registry, model: Descriptor) -> None:
+    fake_registry.referrers_api = False
+    attached = store.attach(model, [referrer(store, model, "e")])
+    assert store.referrers(model.digest, FOREIGN) == attached
 
 
 def test_an_update_that_another_writer_replaced_is_made_again(

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from weighlock import jsonio
 from weighlock.errors import IntegrityError, MalformedError
-from weighlock.oci import MANIFEST, Descriptor, Digest, Manifest
+from weighlock.oci import EMPTY, MANIFEST, Descriptor, Digest, Manifest
 
 CHUNK = 1024 * 1024  # bytes a read; large enough that hashing releases the GIL for long
 
@@ -76,8 +76,11 @@ class Store(Protocol):
     def push_manifest(self, raw: bytes) -> Descriptor:
         """Store manifest bytes under their digest, without a tag."""
 
-    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
-        """List the manifests that hang on `subject`; each descriptor has artifact type and annotations."""
+    def referrers(self, subject: Digest, artifact_type: str | None = None) -> tuple[Descriptor, ...]:
+        """List the manifests that hang on `subject`; each descriptor has artifact type and annotations.
+
+        With `artifact_type`, all of this type, and of others only those whose type the place may not know.
+        """
 
     def attach(self, subject: Descriptor, referrers: Sequence[bytes]) -> tuple[Descriptor, ...]:
         """Store manifests whose subject is `subject` and list them as its referrers, all in one update."""
@@ -118,6 +121,15 @@ def describe(raw: bytes, what: str = "manifest") -> Descriptor:
     return Descriptor(
         media_type, Digest.of(raw), len(raw), artifact_type, jsonio.strings(document, "annotations", what)
     )
+
+
+def of_type(descriptors: Iterable[Descriptor], artifact_type: str | None) -> tuple[Descriptor, ...]:
+    """Return the referrers of a type, all where it is None; one whose type is not told may be of any.
+
+    Instead of the manifest's own type, some lists have that of its empty config (NVIDIA/aicr#1957).
+    """
+    wanted = {artifact_type, None, "", EMPTY}
+    return tuple(item for item in descriptors if artifact_type is None or item.artifact_type in wanted)
 
 
 def hanging(raw: bytes, subject: Descriptor) -> Descriptor:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from weighlock.errors import IntegrityError, MalformedError, NotFoundError
 from weighlock.oci import MANIFEST, MANIFEST_LIMIT, REF_NAME, Descriptor, Digest, Manifest
-from weighlock.store import Opener, Store, Supply, chunks, describe, hanging, verified
+from weighlock.store import Opener, Store, Supply, chunks, describe, hanging, of_type, verified
 from weighlock.store.folder import Folder
 
 _log = logging.getLogger(__name__)
@@ -93,15 +93,15 @@ class Layout:
             self._folder.write(descriptor.digest, [raw])
         return descriptor
 
-    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
-        """Read the manifests that ``index.json`` lists and return those that hang on `subject`.
+    def referrers(self, subject: Digest, artifact_type: str | None = None) -> tuple[Descriptor, ...]:
+        """Read the manifests that ``index.json`` lists and return those that hang on `subject`, or those of a type.
 
         A layout may list manifests that it does not hold. One that is damaged is nobody's referrer: it is left out,
         with a line in the log, and does not keep a new release from mending the layout.
         """
         listed = {entry.digest for entry in self._folder.listing().descriptors() if entry.media_type == MANIFEST}
         found = (self._referrer(digest, subject) for digest in sorted(listed - {subject}))
-        return tuple(descriptor for descriptor in found if descriptor is not None)
+        return of_type((descriptor for descriptor in found if descriptor is not None), artifact_type)
 
     def attach(self, subject: Descriptor, referrers: Sequence[bytes]) -> tuple[Descriptor, ...]:
         """Store referrers and list them in ``index.json``, in one update."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urljoin
+from urllib.parse import urlencode, urljoin
 
 from weighlock.errors import MalformedError, StoreError
 from weighlock.oci import INDEX, MANIFEST, MANIFEST_LIMIT, Descriptor, Digest, Index, single
 from weighlock.retries import PassingError
+from weighlock.store import of_type
 from weighlock.store.auth import PUSH
 from weighlock.store.client import Call, Client, Reply
 from weighlock.store.listing import Listing
@@ -34,16 +35,21 @@ class Referrers:
         self._client = client
         self._settle = settle
 
-    def listed(self, subject: Digest) -> tuple[Descriptor, ...]:
-        """List the referrers of `subject`."""
-        listed = self._from_api(subject)
+    def listed(self, subject: Digest, artifact_type: str | None = None) -> tuple[Descriptor, ...]:
+        """List the referrers of `subject`, or those of a type.
+
+        The types behind the tag are words of its writers, and some are wrong; so what it lists is of any type.
+        """
+        listed = self._from_api(subject, artifact_type)
         return self._tagged(subject)[0].descriptors() if listed is None else listed
 
     def ensure(self, subject: Digest, attached: Sequence[Descriptor], unlisted: Sequence[Descriptor]) -> None:
         """See that `attached` are listed; the registry did not say that it does so itself for those in `unlisted`."""
         if not attached:
             return
-        listed = self._from_api(subject)
+        types = {entry.artifact_type for entry in attached}
+        one_type = types.pop() if len(types) == 1 else None
+        listed = self._from_api(subject, one_type)
         pending = attached if listed is None else unlisted  # some say that they list and have no API to show it
         if pending:
             self._update(subject, pending)
@@ -52,11 +58,15 @@ class Referrers:
             attempts.failed(
                 PassingError(StoreError(f"{self._client.name} does not list what was attached to {subject}"))
             )
-            listed = self._from_api(subject)
+            listed = self._from_api(subject, one_type)
 
-    def _from_api(self, subject: Digest) -> tuple[Descriptor, ...] | None:
-        """Return what the API lists, None where there is no API."""
-        url: str | None = self._client.url(f"referrers/{subject}")
+    def _from_api(self, subject: Digest, artifact_type: str | None) -> tuple[Descriptor, ...] | None:
+        """Return what the API lists, None where there is no API.
+
+        A registry need not filter, nor say truly in ``OCI-Filters-Applied`` that it did; so we do it once more.
+        """
+        query = f"?{urlencode({'artifactType': artifact_type})}" if artifact_type else ""
+        url: str | None = self._client.url(f"referrers/{subject}{query}")
         found: list[Descriptor] = []
         for _ in range(_PAGES):
             call = Call(
@@ -68,7 +78,7 @@ class Referrers:
             found += Index.parse(reply.body, f"the referrers of {subject} in {self._client.name}").manifests
             url = _following(reply)
             if url is None:
-                return single(tuple(found))
+                return of_type(single(tuple(found)), artifact_type)
         raise StoreError(f"{self._client.name} lists the referrers of {subject} on more than {_PAGES} pages")
 
     def _tagged(self, subject: Digest) -> tuple[Listing, str]:

@@ -130,9 +130,9 @@ class Registry:
         self._put_manifest(raw, descriptor, str(descriptor.digest))
         return descriptor
 
-    def referrers(self, subject: Digest) -> tuple[Descriptor, ...]:
-        """List referrers by the registry's API, or by the tag that stands in for it."""
-        return self._referrers.listed(subject)
+    def referrers(self, subject: Digest, artifact_type: str | None = None) -> tuple[Descriptor, ...]:
+        """List referrers, or those of a type, by the registry's API, or by the tag that stands in for it."""
+        return self._referrers.listed(subject, artifact_type)
 
     def attach(self, subject: Descriptor, referrers: Sequence[bytes]) -> tuple[Descriptor, ...]:
         """Send referrers and see that they are listed: by the registry itself, or in one update of the tag."""
