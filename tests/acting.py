@@ -46,7 +46,8 @@ class Run:
     jobs: dict[str, str] = field(default_factory=dict)
     """Job id to success or failure; of the jobs that a matrix makes of one, failure where one failed."""
     names: dict[str, str] = field(default_factory=dict)
-    """The same by the names that people see; the jobs of a matrix are numbered."""
+    """The same by the names that people see, behind that of the workflow or of the job that called it; the jobs of a
+    matrix are numbered."""
     outputs: dict[str, dict[str, str]] = field(default_factory=dict)
     """Step id to its outputs."""
     annotations: list[Annotation] = field(default_factory=list)
@@ -119,6 +120,15 @@ def repository(folder: Path, origin: str = "https://github.com/acme/consumer") -
     return subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True
     ).stdout.strip()
+
+
+def commit(folder: Path) -> str:
+    """Commit all that lies in a repository, nothing too, and return the commit."""
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "core.fsmonitor=false"]
+    subprocess.run([*git, "add", "-A"], cwd=folder, check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "change"], cwd=folder, check=True)
+    told = subprocess.run([*git, "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True)
+    return told.stdout.strip()
 
 
 @dataclass(frozen=True)
@@ -247,7 +257,7 @@ def _take(run: Run, event: dict[str, Any]) -> None:
     if "jobResult" in event:
         job, result = event["jobID"], event["jobResult"]
         run.jobs[job] = result if run.jobs.get(job, "success") == "success" else "failure"
-        run.names[event["job"].partition("/")[2]] = result
+        run.names[event["job"].strip()] = result
     properties = event.get("kvPairs") or {}
     match event.get("command"):
         case "set-output" if len(event["stepID"]) == 1:

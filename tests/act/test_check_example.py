@@ -48,7 +48,7 @@ class Change:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def pull_request(self, *, fork: bool = False, path: str | None = None) -> acting.Run:
-        head = commit(self.folder)
+        head = acting.commit(self.folder)
         names = {"full_name": "evil/fork" if fork else "acme/consumer", "fork": fork}
         pull = {
             "number": 5,
@@ -61,14 +61,6 @@ class Change:
     def event(self, name: str, payload: dict[str, Any], **more: Any) -> acting.Run:
         repository = {"repository": {"full_name": "acme/consumer", "default_branch": "main"}}
         return self.act.event(self.folder, name, payload | repository, **more)
-
-
-def commit(folder: Path) -> str:
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "core.fsmonitor=false"]
-    subprocess.run([*git, "add", "-A"], cwd=folder, check=True)
-    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "change"], cwd=folder, check=True)
-    told = subprocess.run([*git, "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True)
-    return told.stdout.strip()
 
 
 @pytest.fixture(scope="module")
@@ -162,14 +154,14 @@ def test_a_fork_is_checked_alike_without_secrets_and_token(change: Change) -> No
 
 def test_the_merge_queue_is_checked_alike(change: Change) -> None:
     change.write("models/tiny/scaler.pkl", EVIL)
-    head = commit(change.folder)
+    head = acting.commit(change.folder)
     group = {"head_sha": head, "base_sha": change.base, "base_ref": "refs/heads/main", "head_ref": "refs/heads/q"}
     run = change.event("merge_group", {"merge_group": group})
     assert run.jobs == RED, run.log
 
 
 def test_the_merge_queue_reports_when_nothing_is_touched(change: Change) -> None:
-    group = {"head_sha": commit(change.folder), "base_sha": change.base}
+    group = {"head_sha": acting.commit(change.folder), "base_sha": change.base}
     run = change.event("merge_group", {"merge_group": group})
     assert run.jobs == NOTHING, run.log
 
@@ -206,7 +198,7 @@ def test_models_are_shared_out_among_jobs_by_their_bytes(change: Change) -> None
     change.write("big/d.pkl", EVIL)
     run = change.pull_request()
     assert run.jobs == RED, run.log
-    checks = {name: result for name, result in run.names.items() if "/check " in name}
+    checks = {name: result for name, result in run.names.items() if name.rpartition("/")[2].startswith("check ")}
     assert sorted(checks.values()) == ["failure", "success", "success"]
     assert "1 of 4 models must not be merged" in summary(run)
 
@@ -241,7 +233,7 @@ def test_what_lfs_keeps_is_fetched_for_the_models_that_are_touched_only(change: 
     digest = hashlib.sha256(weights).hexdigest()
     pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{digest}\nsize {len(weights)}\n"
     change.write("far/model.safetensors", pointer)
-    change.base = commit(change.folder)
+    change.base = acting.commit(change.folder)
     change.write("models/tiny/model.safetensors", pointer)
     stub = change.act.scratch / "bin/git-lfs"
     stub.parent.mkdir()
@@ -286,7 +278,7 @@ ATTACKS = (
 def test_what_a_model_says_changes_no_output_no_command_and_no_structure(change: Change) -> None:
     old, new = ("{{ old }}", "\n".join(ATTACKS))
     change.write("models/tiny/tokenizer_config.json", json.dumps({"chat_template": old}))
-    change.base = commit(change.folder)
+    change.base = acting.commit(change.folder)
     change.write("models/tiny/tokenizer_config.json", json.dumps({"chat_template": new}))
     card = "\n".join(f"- {json.dumps(attack)}" for attack in ATTACKS)
     change.write("models/tiny/README.md", f"---\nlicense: {json.dumps(new)}\ndatasets:\n{card}\n---\n")

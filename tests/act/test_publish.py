@@ -2,124 +2,27 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
 import pickle
 import shlex
-import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 import acting
-import servers
-from local_sigstore import github
+from publishing import BUILDER, COMMIT, Stage
 from weighlock.predicates import PROVENANCE, PUBLISH, PUBLISH_INPUTS, VULNERABILITIES
 
-BUILDER = "weighlock/weighlock/.github/workflows/publish-model.yml"
-COMMIT = "d" * 40
 GREEN = {"scan": "success", "package": "success", "sign": "success", "verify": "success", "rescan": "success"}
 
 
 class Payload:
     def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
         return os.system, ("touch pwned",)
-
-
-@dataclass
-class Stage:
-    """A consumer's repository, a registry and a Sigstore, and act between them."""
-
-    act: acting.Act
-    consumer: Path
-    registry: str
-    storage: Path
-    claims: Path
-    environ: dict[str, str] = field(default_factory=dict)
-
-    def run(self, event: str = "push", ref: str = "refs/tags/v1.2.0", **claims: str) -> acting.Run:
-        """Run the workflows for an event, whose tokens have these claims."""
-        ours = {"job_workflow_ref": f"{BUILDER}@refs/tags/v1", "job_workflow_sha": COMMIT, "event_name": event}
-        said = github("acme/consumer", ref, ".github/workflows/publish.yml", **(ours | claims))
-        self.claims.write_text(json.dumps(said))
-        return self.act.event(
-            self.consumer,
-            event,
-            {"ref": ref, "number": 5, "pull_request": {"number": 5, "head": {"ref": "x"}, "base": {"ref": "main"}}},
-            variables={"REGISTRY": self.registry},
-            secrets={"GITHUB_TOKEN": "dummy-long-value"},
-            job=self.environ,
-        )
-
-    def call(self, **inputs: object) -> None:
-        """Let the example's first job give other inputs, and leave its second job out."""
-        path = self.consumer / ".github/workflows/publish.yml"
-        workflow = yaml.load(path.read_text(), yaml.BaseLoader)
-        workflow["jobs"].pop("verify", None)
-        workflow.pop("concurrency", None)  # it has a boolean, which is text by now
-        given = workflow["jobs"]["publish"]["with"]
-        workflow["jobs"]["publish"]["with"] = {"to": given["to"]} | {
-            name.replace("_", "-"): value for name, value in inputs.items()
-        }
-        path.write_text(yaml.safe_dump(workflow))
-
-    def weighlock(self, *words: str) -> subprocess.CompletedProcess[str]:
-        command = [*self.act.inside, sys.executable, "-Im", "weighlock", *words]
-        return subprocess.run(command, text=True, capture_output=True, check=False, cwd=self.consumer)
-
-    def tags(self) -> list[str]:
-        """Return what tags the registry has, fallback tags of referrers not counted."""
-        names = [path.name for path in self.storage.glob("**/_manifests/tags/*")]
-        return [name for name in names if not name.startswith("sha256-")]
-
-    def statements(self, kind: str) -> list[dict[str, Any]]:
-        """Return the statements of a type among the bundles that the registry holds."""
-        found = []
-        for path in self.storage.rglob("data"):
-            if b'"dsseEnvelope"' in path.read_bytes():
-                payload = json.loads(base64.b64decode(json.loads(path.read_bytes())["dsseEnvelope"]["payload"]))
-                found += [payload] if payload["predicateType"] == kind else []
-        return found
-
-
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    acting.prepare("scan", "audit", "package", "seal", "fetch", "verify")
-    return acting.snapshot(tmp_path_factory.mktemp("weighlock"))
-
-
-@pytest.fixture(scope="module")
-def inside() -> Iterator[list[str]]:
-    with acting.network() as prefix:
-        yield prefix
-
-
-@pytest.fixture(scope="module")
-def sigstore(tmp_path_factory: pytest.TempPathFactory, inside: list[str]) -> Iterator[Mapping[str, Any]]:
-    folder = tmp_path_factory.mktemp("sigstore")
-    claims = folder / "claims.json"
-    claims.write_text(json.dumps(github()))
-    with servers.local_sigstore(folder, "--claims", str(claims), inside=inside) as told:
-        yield {**told, "claims": claims}
-
-
-@pytest.fixture
-def stage(tmp_path: Path, tree: Path, inside: list[str], sigstore: Mapping[str, Any]) -> Iterator[Stage]:
-    consumer = tmp_path / "consumer"
-    shutil.copytree(acting.ROOT / "examples/publish", consumer)
-    (tmp_path / "act").mkdir()
-    environ = {**sigstore["environ"], "WEIGHLOCK_TRUST_CONFIG": sigstore["trust_config"]}
-    with servers.docker_registry(tmp_path, inside) as address:
-        act = acting.Act(tree, tmp_path / "act", inside)
-        yield Stage(act, consumer, address, tmp_path / "storage", sigstore["claims"], environ)
 
 
 def test_a_push_to_a_branch_publishes_under_its_name(stage: Stage) -> None:
