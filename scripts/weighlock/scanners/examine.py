@@ -13,7 +13,7 @@ from weighlock.errors import UnfinishedError
 from weighlock.scanners import Blob, Report, Scanner, Severity, Status, Verdict, strict, verdict
 from weighlock.scanners.containers import DEPTH, Budget, Unpacker
 from weighlock.scanners.containers.compressed import compressed
-from weighlock.scanners.containers.sevens import seven
+from weighlock.scanners.containers.sevenzip import seven
 from weighlock.scanners.containers.tars import tar
 from weighlock.scanners.containers.zips import zipped
 from weighlock.scanners.reading import UnclearError

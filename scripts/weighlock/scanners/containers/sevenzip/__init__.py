@@ -14,9 +14,10 @@ from typing import BinaryIO
 
 from weighlock.scanners import Blob, Severity
 from weighlock.scanners.containers import Budget, Member, climbs, escapes, member, spool
-from weighlock.scanners.containers import seven_header as header
-from weighlock.scanners.containers.seven_header import File, Folder, Part
-from weighlock.scanners.containers.seven_methods import COPY, unpacked
+from weighlock.scanners.containers.sevenzip import header
+from weighlock.scanners.containers.sevenzip.files import File
+from weighlock.scanners.containers.sevenzip.methods import COPY, unpacked
+from weighlock.scanners.containers.sevenzip.streams import START, Folder, Part
 from weighlock.scanners.reading import UnclearError, section
 from weighlock.scanners.strict.notes import Notes
 
@@ -36,7 +37,7 @@ def seven(blob: Blob, stream: BinaryIO, notes: Notes, budget: Budget) -> Iterato
         end = folder.start
         raw = _header(stream, folder, budget)
     found, files = header.contents(raw, notes)
-    if found.end != end or (found.folders and found.folders[0].start != header.START):
+    if found.end != end or (found.folders and found.folders[0].start != START):
         notes.gap("bytes of the 7z archive belong to no packed stream")
     _check_names(files, notes)
     parts = sum(len(folder.parts) for folder in found.folders)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from weighlock.scanners.containers.decompressors import MEMORY, STREAMS, Decompressor, errors, hungry
-from weighlock.scanners.containers.seven_header import Folder
+from weighlock.scanners.containers.sevenzip.streams import Folder
 from weighlock.scanners.reading import CHUNK, UnclearError
 
 COPY = b"\0"
