@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 
 from jinja2 import nodes
-from jinja2.filters import FILTERS
 
 from weighlock.scanners import Severity
 from weighlock.scanners.reading import UnclearError
@@ -14,90 +13,20 @@ from weighlock.scanners.strict.jinja.dialect import FUNCTIONS
 from weighlock.scanners.strict.jinja.flow import Flow
 from weighlock.scanners.strict.jinja.fold import Folder
 from weighlock.scanners.strict.jinja.values import Values
+from weighlock.scanners.strict.jinja.words import (
+    BY_ATTRIBUTE,
+    CODE,
+    DUNDER,
+    INTROSPECTION,
+    KNOWN_FILTERS,
+    METHODS,
+    REACHING,
+    SERVED,
+)
 from weighlock.scanners.strict.notes import Notes
 
 NODES = 200_000  # of one template
 
-_DUNDER = re.compile(
-    r"__(class|bases?|mro|subclasses|init|new|globals|builtins?|import|getattr|getattribute|setattr|dict|doc|code|"
-    r"closure|func|self|module|loader|spec|reduce|reduce_ex|call|getitem|qualname|name|subclasshook|init_subclass|"
-    r"wrapped|annotations|kwdefaults|defaults|weakref|file|path|package|enter|exit|del|objclass|text_signature)__"
-)
-_INTROSPECTION = re.compile(
-    r"_|mro\Z|(gi|cr|ag)_(frame|code)\Z|f_(back|globals|locals|builtins|code)\Z|tb_|co_|func_(globals|code)\Z|im_(func|class)\Z"
-)
-_CODE = frozenset(
-    [
-        *(
-            "eval",
-            "exec",
-            "execfile",
-            "compile",
-            "open",
-            "popen",
-            "popen2",
-            "system",
-            "spawn",
-            "fork",
-            "execv",
-            "execve",
-        ),
-        *("subprocess", "importlib", "import_module", "getattr", "setattr", "globals", "locals", "vars", "builtins"),
-        *("subclasses", "check_output", "check_call", "Popen", "run_path", "load_module", "exec_module", "breakpoint"),
-        *(
-            "write_text",
-            "read_text",
-            "read_bytes",
-            "write_bytes",
-            "urlopen",
-            "from_string",
-            "get_template",
-            "sys",
-            "os",
-        ),
-    ]
-)
-_REACHING = frozenset({"lipsum", "self", "url_for", "get_flashed_messages"})
-_SERVED = frozenset({"config", "request"})  # what web frameworks add; templates use these names for their own variables
-_METHODS = frozenset(
-    [
-        *("strip", "lstrip", "rstrip", "split", "rsplit", "splitlines", "startswith", "endswith", "replace", "items"),
-        *(
-            "keys",
-            "values",
-            "get",
-            "upper",
-            "lower",
-            "title",
-            "capitalize",
-            "swapcase",
-            "join",
-            "append",
-            "extend",
-            "pop",
-        ),
-        *("insert", "update", "index", "count", "find", "rfind", "isdigit", "isalpha", "isalnum", "isspace", "isupper"),
-        *(
-            "islower",
-            "isnumeric",
-            "isdecimal",
-            "setdefault",
-            "copy",
-            "reverse",
-            "sort",
-            "remove",
-            "clear",
-            "cycle",
-            "zfill",
-        ),
-        *("changed", "partition", "rpartition", "removeprefix", "removesuffix", "center", "ljust", "rjust", "casefold"),
-        *("strftime", "isoformat", "reset", "next", "fromkeys", "union", "add", "encode", "decode"),
-    ]
-)
-_FILTERS = (frozenset(FILTERS) | {"tojson", "fromjson", "from_json", "to_json", "items", "strftime"}) - {"attr"}
-_BY_ATTRIBUTE = frozenset(
-    {"map", "selectattr", "rejectattr", "groupby", "sort", "unique", "sum", "min", "max", "select", "reject"}
-)
 _LOADING = (nodes.Include, nodes.Import, nodes.FromImport, nodes.Extends)
 
 
@@ -151,24 +80,24 @@ class _Judge:
                     self._string(built, "builds")
             case nodes.Macro() | nodes.AssignBlock() | nodes.CallBlock() | nodes.FilterBlock():
                 text = "".join(data.data for data in node.find_all(nodes.TemplateData))
-                if found := _DUNDER.search(text):
+                if found := DUNDER.search(text):
                     self._unsafe(f"spells {found[0]}")
             case _:
                 pass
 
     def _string(self, value: str, verb: str) -> None:
-        if found := _DUNDER.search(value):
+        if found := DUNDER.search(value):
             self._unsafe(f"{verb} {found[0]}")
         elif "__" in value and (verb == "builds" or value.strip("_") == ""):
             self._unclear(f"{verb} the string {value}, which is a part of Python's special names")
 
     def _name(self, name: str) -> None:
         own = name in self._flow.definitions or name in self._flow.macros
-        if name in _REACHING or _DUNDER.search(name) or (not own and name in _CODE | _SERVED):
+        if name in REACHING or DUNDER.search(name) or (not own and name in CODE | SERVED):
             self._unsafe(f"uses {name}")
 
     def _attribute(self, name: str) -> None:
-        if _INTROSPECTION.match(name) or name in {"popen", "subclasses", "builtins", "globals"}:
+        if INTROSPECTION.match(name) or name in {"popen", "subclasses", "builtins", "globals"}:
             self._unsafe(f"reads the attribute {name}")
 
     def _owner(self, node: nodes.Expr) -> None:
@@ -203,9 +132,9 @@ class _Judge:
         named = [pair.value for pair in node.kwargs if isinstance(pair, nodes.Keyword) and pair.key == "attribute"]
         if node.name == "attr":
             self._attribute_argument(node.args[0] if node.args and not dynamic else None)
-        elif node.name not in _FILTERS:
+        elif node.name not in KNOWN_FILTERS:
             self._unclear(f"uses the filter {node.name}, which is none of Jinja's")
-        elif node.name in _BY_ATTRIBUTE or node.name == "join":
+        elif node.name in BY_ATTRIBUTE or node.name == "join":
             for item in [*node.args[node.name == "join" :], *named]:
                 self._by_attribute(item)
             if dynamic:
@@ -240,7 +169,7 @@ class _Judge:
     def _function(self, name: str) -> None:
         made = self._flow.definitions.get(name)
         if made is None:
-            if name not in FUNCTIONS | _CODE | _REACHING and name not in self._flow.macros:
+            if name not in FUNCTIONS | CODE | REACHING and name not in self._flow.macros:
                 self._unclear(f"calls {name}, which is not known")
         elif not all(isinstance(item, nodes.Call) and _maker(item) for item in made):
             self._unsafe(f"calls {name}, which it computes")
@@ -248,9 +177,9 @@ class _Judge:
     def _method(self, name: str, owner: nodes.Expr) -> None:
         if name in {"format", "format_map"}:
             self._format(owner)
-        elif name in _CODE:
+        elif name in CODE:
             self._unsafe(f"calls {name}")
-        elif name not in _METHODS:
+        elif name not in METHODS:
             self._unclear(f"calls the method {name}, which is not known")
 
     def _format(self, owner: nodes.Node | None) -> None:
