@@ -5,20 +5,16 @@ rules to the last byte, what is installed, the policy's part in it, and the size
 for. Waivers come later and have no part. An error or a limit is no result, and is never kept; neither is what follows
 from the content of other files.
 
-The entries are as trustworthy as the folder: who can write there can make any file safe. It has to be the user's own,
-and a CI run uses none unless it is told to, since a cache that a pull request could write is restored there too easily.
+The entries are as trustworthy as the folder: who can write there can make any file safe. So it is the user's own (`usercache`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
-import os
 import re
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -32,6 +28,7 @@ from weighlock.scanners.examine import Examined
 from weighlock.scanners.files import Examiner, Weighed
 from weighlock.scanners.isolation import wire
 from weighlock.text import printable
+from weighlock.usercache import Entries
 
 _LIMIT = 64 * 1024**2  # bytes of an entry
 _ENTRY = "an entry of the scan cache"
@@ -53,36 +50,30 @@ class Cache:
 
     def __init__(self, folder: Path, facts: Json, say: Callable[[str], None] = lambda _words: None) -> None:
         """Keep entries in `folder`; `facts` is what results depend on beside the file. Trouble with it is only said."""
-        self._folder = folder
+        self._entries = Entries(folder, _LIMIT)
         self._facts = facts
         self._say = say
 
     def get(self, file: Weighed) -> Known | None:
         """Return what is known; an entry that is damaged or speaks of something else is none."""
         key = self._key(file)
+        body = self._entries.read(key)
+        if body is None:
+            return None
         try:
-            with self._place(key).open("rb") as stream:
-                checksum, _, body = stream.read(_LIMIT).partition(b"\n")
-            if checksum != _checksum(body):
-                return None
             document = jsonio.parse(body, _ENTRY)
             if jsonio.field(document, "key", str, _ENTRY) != key:
                 return None
             return Known(jsonio.field(document, "format", str, _ENTRY), wire.examined_from(document))
-        except (OSError, MalformedError):
+        except MalformedError:
             return None
 
     def put(self, file: Weighed, known: Known) -> None:
         """Keep a result; the entry appears whole or not at all."""
         key = self._key(file)
-        place = self._place(key)
         try:
             body = canonical({"key": key, "format": known.format, **wire.examined_to(known.examined)})
-            place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=place.parent)
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(_checksum(body) + b"\n" + body)
-            Path(name).replace(place)
+            self._entries.write(key, body)
         except MalformedError:
             return  # half a surrogate pair in a name: scanned anew each time
         except OSError as error:
@@ -92,9 +83,6 @@ class Cache:
         return hashlib.sha256(
             canonical({"sha256": file.file.digest.hex, "path": file.file.path, **self._facts})
         ).hexdigest()
-
-    def _place(self, key: str) -> Path:
-        return self._folder / key[:2] / f"{key}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +154,8 @@ def rules() -> str:
     digest = hashlib.sha256()
     for path in sorted(root.rglob("*")):
         if path.is_file() and path.suffix != ".pyc":
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + _checksum(path.read_bytes()))
+            content = hashlib.sha256(path.read_bytes()).hexdigest()
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + content.encode())
     return digest.hexdigest()
 
 
@@ -186,30 +175,3 @@ def installed() -> list[str]:
         required = (item for item in distribution.requires or [] if "extra ==" not in item)
         waiting += [match[0].lower() for item in required if (match := _NAME.match(item))]
     return [sys.version, *(f"{name} {found[name]}" for name in sorted(found))]
-
-
-def wanted(choice: bool | None, environ: Mapping[str, str]) -> bool:  # noqa: FBT001 - an option of the command
-    """Tell whether to use the cache: as chosen, else everywhere but in CI."""
-    if choice is not None:
-        return choice
-    return not any(environ.get(name, "").lower() not in {"", "0", "false"} for name in ("CI", "GITHUB_ACTIONS"))
-
-
-def folder(environ: Mapping[str, str]) -> Path | None:
-    """Return the folder for entries, made if need be; None where there is none that is the user's own.
-
-    It is ``scan`` in ``WEIGHLOCK_CACHE_DIR``, else in ``weighlock`` in ``XDG_CACHE_HOME``, else in ``~/.cache``.
-    """
-    given, base = environ.get("WEIGHLOCK_CACHE_DIR", ""), environ.get("XDG_CACHE_HOME", "")
-    with suppress(OSError, RuntimeError):  # nobody knows a home
-        around = Path(base) if Path(base).is_absolute() else Path.home() / ".cache"
-        place = (Path(given) if Path(given).is_absolute() else around / "weighlock") / "scan"
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = place.stat()
-        if os.name == "nt" or (status.st_uid == os.getuid() and not status.st_mode & 0o022):
-            return place
-    return None
-
-
-def _checksum(body: bytes) -> bytes:
-    return hashlib.sha256(body).hexdigest().encode()

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighlock import clock, predicates, previous, remedies, sarif, waivers
+from weighlock import clock, predicates, previous, remedies, sarif, usercache, waivers
 from weighlock.config import NAME, ScanPolicy, config_for
 from weighlock.errors import InputError
 from weighlock.inputs import VerifierInputs, option, output
@@ -137,7 +137,7 @@ def scan_as_told(
     attested: Sequence[Json] = (),
 ) -> tuple[Model, Ledger]:
     """Scan with the cache and the further engines that the inputs of a stage ask for; see `scan_model`."""
-    kept = cache.folder(context.environ) if cache.wanted(keep, context.environ) else None
+    kept = usercache.folder(context.environ, "scan") if usercache.wanted(keep, context.environ) else None
     with ExitStack() as stack:
         more = outside.chosen(engines, context.environ, stack)
         return scan_model(path, policy=rules, say=context.say, kept=kept, more=more, attested=attested)
