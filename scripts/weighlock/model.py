@@ -22,7 +22,7 @@ from weighlock.text import printable
 PATH_LIMIT = 1024  # bytes of a relative path in UTF-8; longer ones break annotations and other systems' paths
 _CHUNK = 1024 * 1024
 
-Stamp = tuple[int, int, int, int]  # device, inode, size in bytes, mtime in ns
+Stamp = tuple[int, int, int, int, int]  # device, inode, size in bytes, mtime and ctime in ns
 Opener = Callable[[Path], BinaryIO]
 
 
@@ -57,7 +57,7 @@ class ModelFile:
     def open(self) -> BinaryIO:
         """Open the content again, refusing a file that is no longer the one that was weighed."""
         stream = open_regular(self.source)
-        if _stamp(os.fstat(stream.fileno())) != self.stamp:
+        if stamp_of(stream) != self.stamp:
             stream.close()
             raise _changed(self.path)
         return stream
@@ -100,13 +100,13 @@ def weigh(entry: Entry, sinks: Iterable[Sink] = (), opener: Opener | None = None
     count = 0
     try:
         with (opener or open_regular)(entry.source) as stream:
-            before = _stamp(os.fstat(stream.fileno()))
+            before = stamp_of(stream)
             while count <= before[2] and (chunk := stream.read(_CHUNK)):  # a file that grows would never end
                 sha256.update(chunk)
                 count += len(chunk)
                 for feed in feeds:
                     feed(chunk)
-            after = _stamp(os.fstat(stream.fileno()))
+            after = stamp_of(stream)
     except OSError as error:
         raise _unreadable(entry.path, error) from None
     if before != after or count != after[2]:
@@ -145,6 +145,12 @@ def open_regular(source: Path) -> BinaryIO:
         os.close(descriptor)
         raise OSError("not a regular file")
     return os.fdopen(descriptor, "rb", buffering=0)
+
+
+def stamp_of(stream: BinaryIO) -> Stamp:
+    """Return what changes with an open file; its ctime, too, since programs can set an mtime back and that not."""
+    status = os.fstat(stream.fileno())
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
 def _top(root: Path) -> Path:
@@ -210,10 +216,6 @@ def _refuse_folded_twins(entries: list[Entry]) -> None:
                 f"'{printable(twin)}' and '{printable(entry.path)}' differ only in case",
                 remedy="Rename one: a file system that ignores case would keep only one of them.",
             )
-
-
-def _stamp(status: os.stat_result) -> Stamp:
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _unreadable(path: str, error: OSError) -> InputError:
