@@ -7,25 +7,31 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighlock.errors import InputError
+from weighlock import usercache
+from weighlock.errors import InputError, IntegrityError
 from weighlock.formats import Format, Package
 from weighlock.formats.modelpack import ModelPack
+from weighlock.hints import Weighed, named
 from weighlock.inputs import option, output
 from weighlock.jsonio import Json
 from weighlock.model import Entry, Model, ModelFile, walk, weigh
 from weighlock.oci import Descriptor, Digest
 from weighlock.stages import Context, Problem
 from weighlock.store import Opener, Store, limits
+from weighlock.store.layout import Layout
 from weighlock.store.parallel import Job, Meter, Streams, run_all
-from weighlock.store.planning import Plan, plan
+from weighlock.store.planning import Early, Plan, plan
 from weighlock.store.sending import send
 from weighlock.store.targets import Target, open_store
 from weighlock.text import counted, printable, size
 
+CACHE_HELP = "take the digests of files that did not change from the user's cache, unread (default: yes, in CI no)"
 MOUNT_HELP = "repository of the same registry that may hold some of the files: they are not sent again"
 _LAST_SECOND = 253_402_300_799  # the end of the year 9999, the last that RFC 3339 can write
 
@@ -39,6 +45,7 @@ class Inputs:
     path: Path = option("the model: a folder, or one file", positional=True)
     to: str = option("where to store it: oci:DIR or HOST/REPO", metavar="TARGET")
     dry_run: bool = option("compute the digest, say what would be sent, and write nothing", default=False)
+    cache: bool | None = option(CACHE_HELP, default=None)
     mount_from: str = option(MOUNT_HELP, default="", metavar="REPOSITORY")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
@@ -71,19 +78,26 @@ class Outputs:
         return []
 
 
-def run(inputs: Inputs, context: Context) -> Outputs:
-    """Read the files, build the artifact and store it by digest."""
+def run(inputs: Inputs, context: Context, *, now: Callable[[], int] = time.time_ns) -> Outputs:
+    """Read the files that are not known, build the artifact and store it by digest; `now` is the time in ns."""
     target = Target.place_of(inputs.to)
     store = open_store(target, plain_http=inputs.plain_http)
     origin = origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)
     preflight(inputs.path, target, context)
     if not inputs.dry_run:
         store.probe()
-    model = weigh_model(inputs.path)
+    cache = weighed_before(inputs.cache, context, now)
+    entries = walk(inputs.path)
+    known = known_of(entries, cache)
+    early = ask_early(store, inputs.path, entries, known, origin)
+    model = weigh_model(inputs.path, known)
+    if cache:
+        cache.keep(model.files)
     package = build(model, context)
-    planned = make_plan(store, package, origin, context)
+    planned = make_plan(store, package, origin, context, early)
     if not inputs.dry_run:
-        push(store, package, planned, context)
+        with _doubting(known, cache):
+            push(store, package, planned, context)
         if target.tag:
             context.say(f"tag '{target.tag}' not set: it comes last, with 'release' or 'verify --tag'")
     return Outputs(
@@ -116,11 +130,45 @@ def preflight(path: Path, target: Target, context: Context) -> None:
         context.say(f"warning: {warning}")
 
 
-def weigh_model(path: Path) -> Model:
-    """Read every file of the model once, one on each processor."""
+def weighed_before(
+    choice: bool | None,  # noqa: FBT001 - an input
+    context: Context,
+    now: Callable[[], int] = time.time_ns,
+) -> Weighed | None:
+    """Return the digests of earlier runs, None where none are wanted or the user has no folder for them."""
+    place = usercache.folder(context.environ, "digests") if usercache.wanted(choice, context.environ) else None
+    return Weighed(place, context.say, now) if place else None
+
+
+def known_of(entries: Sequence[Entry], cache: Weighed | None) -> dict[str, ModelFile]:
+    """Return path to file for those that are as they were when an earlier run weighed them."""
+    found = [cache.known(entry) for entry in entries] if cache else []
+    return {file.path: file for file in found if file}
+
+
+def ask_early(
+    store: Store, path: Path, entries: Sequence[Entry], known: Mapping[str, ModelFile], origin: Store | None
+) -> Early | None:
+    """Begin to ask a registry for the digests that hints name, while the files are read; None where there are none.
+
+    With a name's digest nothing else is done: when the file turns out to have another, that one is asked for. A layout
+    is not asked: its answer is a read of the blob, which would go on after a scan has said no.
+    """
+    if isinstance(store, Layout):
+        return None
+    told = {**named(path, entries), **{name: file.digest for name, file in known.items()}}
+    blobs = [Descriptor("", told[entry.path], entry.size) for entry in entries if entry.path in told]
+    return Early(store, blobs, origin) if blobs else None
+
+
+def weigh_model(path: Path, known: Mapping[str, ModelFile] | None = None) -> Model:
+    """Read every file of the model that is not known once, one on each processor."""
     processors = min(os.cpu_count() or 1, 8)
-    jobs = [_weighing(entry) for entry in walk(path)]
-    return Model(path.resolve().name, tuple(run_all(jobs, streams=Streams(processors, 1, processors))))
+    before, entries = known or {}, walk(path)
+    jobs = [_weighing(entry) for entry in entries if entry.path not in before]
+    weighed = run_all(jobs, streams=Streams(processors, 1, processors))
+    files = {**before, **{file.path: file for file in weighed}}
+    return Model(path.resolve().name, tuple(files[entry.path] for entry in entries))
 
 
 def build(model: Model, context: Context, name: str = "modelpack") -> Package:
@@ -128,11 +176,13 @@ def build(model: Model, context: Context, name: str = "modelpack") -> Package:
     return FORMATS[name](_epoch(context.environ.get("SOURCE_DATE_EPOCH"))).package(model)
 
 
-def make_plan(store: Store, package: Package, origin: Store | None, context: Context) -> Plan:
+def make_plan(
+    store: Store, package: Package, origin: Store | None, context: Context, early: Early | None = None
+) -> Plan:
     """Find out which blobs are there, which `origin` has, and which have to be sent; say it."""
     limits.check_manifest(len(package.raw), len(package.layers))
     blobs = [package.manifest.config, *(descriptor for descriptor, _ in package.layers)]
-    made = plan(store, blobs, origin)
+    made = plan(store, blobs, origin, early)
     for line in made.lines():
         context.say(line)
     return made
@@ -147,6 +197,21 @@ def push(store: Store, package: Package, planned: Plan, context: Context) -> Des
     descriptor = store.push_manifest(package.raw)
     context.say(f"stored the manifest {descriptor.digest} of {counted(len(package.layers), 'file')}")
     return descriptor
+
+
+@contextmanager
+def _doubting(known: Mapping[str, ModelFile], cache: Weighed | None) -> Iterator[None]:
+    """Forget what was known of this model, where what was sent turned out to be something else."""
+    try:
+        yield
+    except IntegrityError as error:
+        if not known or cache is None:
+            raise
+        cache.forget(known.values())
+        raise IntegrityError(
+            f"{error.what}; {counted(len(known), 'digest')} had been taken from the digest cache, unread",
+            remedy="They are forgotten: run again, and every byte is read. Find out what changed a file and not its times.",
+        ) from None
 
 
 def _weighing(entry: Entry) -> Job[ModelFile]:

@@ -24,7 +24,7 @@ from weighlock.gate import REQUIREMENTS
 from weighlock.inputs import Enforced, ProvenanceInputs, option, output
 from weighlock.jsonio import Json
 from weighlock.ledger import Ledger
-from weighlock.model import Model
+from weighlock.model import Model, walk
 from weighlock.oci import Descriptor
 from weighlock.scanners import Severity
 from weighlock.signing import ambient
@@ -174,6 +174,9 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     package.preflight(inputs.path, target, context)
     if target.tag:
         place.resolve(target.tag)  # a registry that cannot be reached says so before the work
+    cache = package.weighed_before(inputs.cache, context)
+    entries = walk(inputs.path)
+    early = package.ask_early(place, inputs.path, entries, package.known_of(entries, cache), origin)
     started = clock.now()
     attested = (
         verify.scan_results(inputs.previous, Enforced(signing.verifier()), context.say, plain_http=inputs.plain_http)
@@ -181,6 +184,8 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
         else ()
     )
     gate = _gate(inputs, config, entry, attested, context)
+    if cache:
+        cache.keep(gate.model.files)
     scanned = scan.report(gate.ledger, inputs.report)
     audited = audit.report(gate.audit, inputs.audit_report) if gate.audit else None
     if not gate.green:
@@ -188,7 +193,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     if not inputs.dry_run:
         place.probe()  # only now: a registry may keep traces of an upload that was begun, and a refusal leaves none
     artifact = package.build(gate.model, context)
-    planned = package.make_plan(place, artifact, origin, context)
+    planned = package.make_plan(place, artifact, origin, context, early)
     if inputs.dry_run or signing is None:
         return _planned(scanned, audited, place, artifact.descriptor, planned)
     subject = package.push(place, artifact, planned, context)

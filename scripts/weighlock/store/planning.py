@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from weighlock.errors import IntegrityError, NotFoundError
@@ -48,14 +49,34 @@ class Plan:
         return [blob for blob, move in self.moves if move is not Move.PRESENT]
 
 
-def plan(store: Store, blobs: Sequence[Descriptor], origin: Store | None = None) -> Plan:
-    """Ask `store` for each blob, then `origin`, a place to mount from; nothing is written."""
+class Early:
+    """The same questions, asked while files are still read, about digests that may turn out to be others.
+
+    An answer is of a digest and a size, whoever named them, so a wrong guess costs a question and nothing else.
+    """
+
+    def __init__(self, store: Store, blobs: Sequence[Descriptor], origin: Store | None = None) -> None:
+        """Begin to ask, in a thread of its own."""
+        asking = ThreadPoolExecutor(max_workers=1)
+        self._plan = asking.submit(plan, store, blobs, origin)
+        asking.shutdown(wait=False)
+
+    def answers(self) -> dict[tuple[Digest, int], Move]:
+        """Wait for the answers, by digest and size; raises what asking raised."""
+        return {(blob.digest, blob.size): move for blob, move in self._plan.result().moves}
+
+
+def plan(store: Store, blobs: Sequence[Descriptor], origin: Store | None = None, early: Early | None = None) -> Plan:
+    """Ask `store` for each blob, then `origin`, a place to mount from; not again what was asked `early`. Writes nothing."""
+    answers = early.answers() if early else {}
     single: dict[Digest, Descriptor] = {}
     for blob in blobs:
         single.setdefault(blob.digest, blob)
 
     def job(blob: Descriptor) -> Job[Move]:
         def run(_: Meter) -> Move:
+            if answer := answers.get((blob.digest, blob.size)):
+                return answer
             if _is_there(store, blob):
                 return Move.PRESENT
             return Move.MOUNT if origin is not None and _is_there(origin, blob) else Move.SEND
