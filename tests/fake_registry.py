@@ -68,7 +68,8 @@ class FakeRegistry:
     filters: str = "said"
     rules: list[Rule] = field(default_factory=list)
     seen: list[Seen] = field(default_factory=list)
-    tokens: set[str] = field(default_factory=set)
+    tokens: dict[str, set[tuple[str, str]]] = field(default_factory=dict)  # what each is good for: (name, action)
+    granted: frozenset[str] = frozenset({"pull", "push"})  # the actions that tokens are given for
     blobs: dict[str, bytes] = field(default_factory=dict)
     manifests: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     references: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -103,11 +104,13 @@ class FakeRegistry:
         """Return the challenge where `seen` does not show what the registry wants to see."""
         if not self.auth or seen.path.startswith("/token"):
             return None
+        scope = _scope(seen)
         shown = seen.headers.get("authorization", "")
-        if shown == self.basic if self.auth == "basic" else shown.removeprefix("Bearer ") in self.tokens:
+        if self.auth == "basic" and shown == self.basic:
             return None
-        name = _ROUTE.match(seen.path)
-        scope = f"repository:{name['name'] if name else ''}:{'pull' if seen.method in {'GET', 'HEAD'} else 'pull,push'}"
+        token = shown.removeprefix("Bearer ")
+        if self.auth == "bearer" and token in self.tokens and _actions(scope) <= self.tokens[token]:
+            return None
         realm = self.realm or f"http://{self.address}/token"
         challenge = (
             f'Bearer realm="{realm}",service="fake",scope="{scope}"' if self.auth == "bearer" else 'Basic realm="f"'
@@ -137,8 +140,10 @@ class FakeRegistry:
     def _token(self, seen: Seen) -> Reply:
         if seen.headers.get("authorization", self.basic) != self.basic:
             return _error(401, "UNAUTHORIZED", "wrong password")
+        asked = parse_qs(seen.body.decode() if seen.method == "POST" else urlsplit(seen.path).query)
         token = secrets.token_hex(8)
-        self.tokens.add(token)
+        wanted = {pair for scope in asked.get("scope", []) for pair in _actions(scope)}
+        self.tokens[token] = {(name, action) for name, action in wanted if action in self.granted}
         return Reply(200, {}, json.dumps({"token": token}).encode())
 
     def _blob(self, digest: str, seen: Seen) -> Reply:
@@ -152,6 +157,8 @@ class FakeRegistry:
         return Reply(200, {"Docker-Content-Digest": digest}, content)
 
     def _upload(self, seen: Seen, name: str, upload: str, query: dict[str, str]) -> Reply:
+        if seen.method == "POST" and query.get("mount") in self.blobs:
+            return Reply(201, {"Docker-Content-Digest": query["mount"]})
         if seen.method == "POST":
             upload = secrets.token_hex(8)
             self.uploads.add(upload)
@@ -272,6 +279,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_error(self, *_: object) -> None:
         pass
+
+
+def _scope(seen: Seen) -> str:
+    """Return the scope that a request needs: none beside a repository, two for a mount, which reads its origin too."""
+    url = urlsplit(seen.path)
+    route = _ROUTE.match(url.path)
+    if route is None:
+        return ""
+    scope = f"repository:{route['name']}:{'pull' if seen.method in {'GET', 'HEAD'} else 'pull,push'}"
+    origin = parse_qs(url.query).get("from") if seen.method == "POST" else None
+    return f"{scope} repository:{origin[0]}:pull" if origin else scope
+
+
+def _actions(scope: str) -> set[tuple[str, str]]:
+    """Return (name, action) for each right in ``repository:NAME:ACTION,ACTION …``."""
+    parts = (one.split(":") for one in scope.split())
+    return {(name, action) for _, name, actions in parts for action in actions.split(",")}
 
 
 def _digest(body: bytes) -> str:

@@ -84,6 +84,20 @@ def test_the_files_count_in_their_order(environ: dict[str, str], tmp_path: Path)
     assert user("q.io", environ) == "named"
 
 
+@pytest.mark.parametrize("variable", ["XDG_CONFIG_HOME", ""])
+def test_the_file_that_podman_keeps_across_logins_comes_last(
+    environ: dict[str, str], tmp_path: Path, variable: str
+) -> None:
+    settings = tmp_path / "settings" if variable else tmp_path / ".config"
+    (settings / "containers").mkdir(parents=True)
+    entries = {name: auth("kept", "x") for name in ("q.io", "only.io")}
+    (settings / "containers" / "auth.json").write_text(json.dumps({"auths": entries}))
+    if variable:
+        environ[variable] = str(settings)
+    write(environ, {"auths": {"q.io": auth("docker", "x")}})
+    assert (user("q.io", environ), user("only.io", environ)) == ("docker", "kept")
+
+
 def test_without_a_file_and_without_a_home_there_are_none(tmp_path: Path) -> None:
     assert find("q.io", "m", {}) is None
     assert find("q.io", "m", {"HOME": str(tmp_path)}) is None
@@ -121,6 +135,23 @@ def test_a_program_is_asked_with_the_host_on_standard_input(environ: dict[str, s
     write(environ, {"credHelpers": {"q.io": "test"}, "auths": {"q.io": auth("file", "x")}})
     assert user("q.io", environ) == "get q.io"
     assert user("other.io", environ) is None
+
+
+@pytest.mark.parametrize("key", ["docker.io", "index.docker.io", "https://index.docker.io/v1/"])
+def test_every_spelling_of_docker_hub_counts(environ: dict[str, str], program: Path, key: str) -> None:
+    write(environ, {"auths": {key: auth("file", "x")}})
+    assert user("docker.io", environ) == "file"
+    program.write_text('#!/bin/sh\nread host\necho "{\\"Username\\": \\"$host\\", \\"Secret\\": \\"s\\"}"\n')
+    write(environ, {"credHelpers": {key: "test"}})
+    assert user("docker.io", environ) == "https://index.docker.io/v1/"
+
+
+def test_a_program_that_is_switched_off_for_a_host_leaves_it_to_the_file(
+    environ: dict[str, str], program: Path
+) -> None:
+    program.write_text('#!/bin/sh\necho \'{"Username": "program", "Secret": "s"}\'\n')
+    write(environ, {"credsStore": "test", "credHelpers": {"q.io": ""}, "auths": {"q.io": auth("file", "x")}})
+    assert (user("q.io", environ), user("other.io", environ)) == ("file", "program")
 
 
 def test_the_program_for_all_hosts_may_give_an_identity_token(environ: dict[str, str], program: Path) -> None:

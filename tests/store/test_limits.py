@@ -11,12 +11,16 @@ from weighlock.store.limits import check, check_manifest, streams
 from weighlock.store.targets import Repository
 
 GITHUB = Repository("ghcr.io", "acme/model")
+COMPANY = Repository("containers.acme.ghe.com", "model")  # a company's part of GHE.com
 GIGA = 1_000_000_000
 
 
-def test_a_file_that_github_does_not_take_comes_with_the_way_out() -> None:
-    with pytest.raises(InputError, match=r"'model\.gguf' has 10\.0 GB, and ghcr\.io takes 10\.0 GB a file") as caught:
-        check(GITHUB, [("model.gguf", 10 * GIGA + 1)])
+@pytest.mark.parametrize("place", [GITHUB, COMPANY])
+def test_a_file_that_github_does_not_take_comes_with_the_way_out(place: Repository) -> None:
+    with pytest.raises(
+        InputError, match=rf"'model\.gguf' has 10\.0 GB, and {place.host} takes 10\.0 GB a file"
+    ) as caught:
+        check(place, [("model.gguf", 10 * GIGA + 1)])
     assert "max_shard_size='5GB'" in caught.value.remedy
 
 
@@ -45,5 +49,6 @@ def test_a_model_of_too_many_files_is_refused_before_they_are_read() -> None:
 
 def test_github_gets_few_streams() -> None:
     assert streams("ghcr.io/acme/model").most == 3
+    assert streams(str(COMPANY)).most == 3
     assert streams("ghcr.io.example/acme/model").most == 8
     assert streams("oci:out").most == 8

@@ -77,9 +77,10 @@ def test_loopback_never_does(registry: str, proxy: ForwardProxy, tmp_path: Path)
     assert proxy.seen == []
 
 
-def test_plain_http_goes_through_it_too_where_it_is_allowed(registry: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
+def test_plain_http_goes_through_it_too_where_it_is_allowed(registry: str, tmp_path: Path, variable: str) -> None:
     with forward_proxy(registry) as proxy:
-        environ = {"HTTP_PROXY": f"http://{proxy.address}"}
+        environ = {variable: f"http://{proxy.address}"}
         words = ("package", make_model(tmp_path / "tiny"), "--plain-http", "--to", f"{NAME}:5000/tests/plain")
         done = weighlock(*words, **environ)
         assert done.code == 0, done.err
@@ -98,6 +99,38 @@ def test_its_login_is_sent_to_it_and_said_to_nobody(company: Company, tmp_path: 
         assert "proxy" in done.err.lower()
         assert "407" in done.err
         assert "pear" not in done.err + done.out
+
+
+def test_a_login_that_plain_http_lacks_is_said_too(registry: str, tmp_path: Path) -> None:
+    with forward_proxy(registry, "eve:p@le") as proxy:
+        words = ("package", make_model(tmp_path / "tiny"), "--plain-http", "--to", f"{NAME}:5000/tests/login")
+        done = weighlock(*words, HTTP_PROXY=f"http://eve:pear@{proxy.address}")
+        assert done.code == 3, done.err
+        assert f"{NAME}:5000 cannot be reached through the proxy {proxy.address}: 407" in done.err
+        assert "pear" not in done.err + done.out
+        done = weighlock(*words, HTTP_PROXY=f"http://eve:p%40le@{proxy.address}")
+        assert done.code == 0, done.err
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "http://eve:zeb#ra@127.0.0.1:1",
+        "http://eve:zeb/ra@127.0.0.1:1",
+        "http://eve:zeb?ra@127.0.0.1:1",
+        "http://eve:zebra@127.0.0.1:port",
+        "http://eve:zebra@",
+        "http://",
+        "eve:zebra@127.0.0.1:1",
+        "socks5://eve:zebra@127.0.0.1:1",
+    ],
+)
+def test_one_that_cannot_be_used_is_refused_without_being_quoted(company: Company, tmp_path: Path, named: str) -> None:
+    words = ("package", "--verbose", make_model(tmp_path / "tiny"), "--to", f"{NAME}/tests/none")
+    done = weighlock(*words, **{**company.environ, "HTTPS_PROXY": named})
+    assert done.code == 3, done.err
+    assert f"{NAME} cannot be reached: the environment names a proxy for it that cannot be used" in done.err
+    assert "zeb" not in done.err + done.out
 
 
 def test_one_that_is_not_there_is_named(company: Company, tmp_path: Path) -> None:

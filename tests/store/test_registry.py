@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -21,6 +22,7 @@ from clock import Clock
 from fake_registry import FakeRegistry, Reply, Rule
 from weighlock.errors import IntegrityError, MalformedError, NotFoundError, StoreError
 from weighlock.oci import MANIFEST, Descriptor, Digest
+from weighlock.store.auth import PULL, PUSH, Authorizer
 from weighlock.store.registry import Registry, open_registry
 from weighlock.store.targets import Repository, Target, open_store
 from weighlock.store.wire import Request, Wire
@@ -127,6 +129,41 @@ def test_a_token_that_runs_out_in_the_middle_of_a_push_is_replaced(
     assert registry.resolve("v1") == model
     assert left[0] > after, "the token ran out"
     assert clock.waits == []
+
+
+def test_a_mount_asks_for_the_right_to_read_its_origin(fake_registry: FakeRegistry, clock: Clock) -> None:
+    fake_registry.auth = "bearer"
+    registry = store(fake_registry, clock)
+    origin = open_registry(Repository(fake_registry.address, "acme/base"), plain_http=False, environ={})
+    blob = put_blob(origin, b"layer")
+    assert registry.mount(blob, origin) is True
+    (*_, asked) = fake_registry.requests("GET", "/token")
+    query = parse_qs(urlsplit(asked.path).query)
+    assert sorted(query["scope"]) == ["repository:acme/base:pull", "repository:acme/model:pull,push"]
+    put_blob(registry, b"another")
+    assert len(fake_registry.requests("GET", "/token")) == 3, "the token for both is good for one"
+
+
+def test_a_token_without_the_right_to_push_ends_it_with_what_to_ask_for(
+    fake_registry: FakeRegistry, clock: Clock, tmp_path: Path
+) -> None:
+    fake_registry.auth, fake_registry.granted = "bearer", frozenset({"pull"})
+    registry = store(fake_registry, clock, login(fake_registry, tmp_path))
+    assert registry.resolve("v1") is None
+    with pytest.raises(StoreError, match="asking whether blobs may be stored was answered with 401") as caught:
+        registry.probe()
+    assert f"the right to push to {fake_registry.address}/acme/model" in caught.value.remedy
+    assert "'ada'" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("actions", "right"), [(PULL, "read"), (PUSH, "write")])
+@pytest.mark.parametrize("host", ["ghcr.io", "containers.acme.ghe.com"])
+def test_at_github_the_line_of_yaml_and_the_scope_are_named(host: str, actions: str, right: str) -> None:
+    words = Authorizer(f"{host}/acme/model", lambda: None, Wire(plain_http=False)).remedy(actions)
+    assert f"'permissions: packages: {right}'" in words
+    assert f"a classic token of the scope {right}:packages" in words
+    elsewhere = Authorizer(f"{host}.example/acme/model", lambda: None, Wire(plain_http=False)).remedy(actions)
+    assert "permissions" not in elsewhere
 
 
 def test_a_registry_that_refuses_its_own_token_is_not_asked_for_ever(fake_registry: FakeRegistry, clock: Clock) -> None:

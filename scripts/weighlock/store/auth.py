@@ -15,6 +15,7 @@ from weighlock import jsonio
 from weighlock.errors import MalformedError, StoreError
 from weighlock.retries import PassingError
 from weighlock.store.credentials import Credentials
+from weighlock.store.targets import at_github
 from weighlock.store.wire import Request, Wire, host_of, origin
 from weighlock.text import printable
 
@@ -24,6 +25,13 @@ PUSH = "pull,push"
 _ANSWER_LIMIT = 1024 * 1024  # bytes of a token service's answer
 _PARAMETER = re.compile(r'([a-zA-Z_]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _TOKEN = re.compile(r"[!-~]+")  # anything else has no place in a header
+
+
+_ELSEWHERE = "for packages of other repositories log in with a classic token of the scope"
+_GITHUB = {
+    PULL: f" A GitHub job needs 'permissions: packages: read'; {_ELSEWHERE} read:packages.",
+    PUSH: f" A GitHub job needs 'permissions: packages: write'; {_ELSEWHERE} write:packages.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +100,8 @@ class Authorizer:
             known = (
                 f"{f'user {printable(used.user)!r}' if used.user else 'an identity token'} of {used.source} was used"
             )
-        hint = " A GitHub job needs 'permissions: packages: write'." if actions == PUSH and "ghcr" in host else ""
-        return f"Log in (docker login {host}) with the right to {right} {self._repository}; {known}.{hint}"
+        log_in = f"Log in (docker login {host}) with the right to {right} {self._repository}; {known}."
+        return f"{log_in}{_GITHUB[actions] if at_github(host) else ''}"
 
     def _known(self) -> Credentials | None:
         if not self._asked:
@@ -125,7 +133,9 @@ def _token_request(realm: str, asked: dict[str, str], credentials: Credentials |
         form = {"grant_type": "refresh_token", "client_id": "weighlock", **asked}
         body = urlencode({**form, "refresh_token": credentials.identity_token}).encode()
         return Request("POST", realm, {"Content-Type": "application/x-www-form-urlencoded"}, body)
-    url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(asked)}"
+    # A mount needs two scopes; in a query each has a parameter of its own.
+    query = urlencode({name: value.split() if name == "scope" else value for name, value in asked.items()}, doseq=True)
+    url = f"{realm}{'&' if '?' in realm else '?'}{query}"
     return Request("GET", url, authorization=credentials.basic() if credentials else None)
 
 

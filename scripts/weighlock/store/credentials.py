@@ -45,11 +45,12 @@ def files(environ: Mapping[str, str]) -> list[Path]:
     home = environ.get("HOME") or environ.get("USERPROFILE")
     docker = environ.get("DOCKER_CONFIG") or (str(Path(home, ".docker")) if home else "")
     runtime = environ.get("XDG_RUNTIME_DIR")
+    settings = environ.get("XDG_CONFIG_HOME") or (str(Path(home, ".config")) if home else "")
     named = environ.get("REGISTRY_AUTH_FILE")
     return [
         *([Path(named)] if named else []),
         *([Path(docker, "config.json")] if docker else []),
-        *([Path(runtime, "containers", "auth.json")] if runtime else []),
+        *(Path(folder, "containers", "auth.json") for folder in (runtime, settings) if folder),
     ]
 
 
@@ -106,7 +107,7 @@ def _stored(document: Json, host: str, name: str, path: Path) -> Credentials | N
 
 def _keys(host: str, name: str) -> Iterator[str]:
     """Yield the keys that may stand for a repository, the most particular first."""
-    parts = name.split("/")
+    parts = name.split("/") if name else []
     for count in range(len(parts), 0, -1):
         yield f"{host}/{'/'.join(parts[:count])}"
     yield host
@@ -131,9 +132,10 @@ def _decoded(basic: str, path: Path) -> Credentials:
 
 def _asked(document: Json, host: str, path: Path, environ: Mapping[str, str]) -> Credentials | None:
     what = f"the credentials file {printable(str(path))}"
-    helpers = jsonio.strings(document, "credHelpers", what)
-    program = helpers.get(host) or jsonio.optional(document, "credsStore", str, what)
-    if not program:
+    helpers = {_bare(key): named for key, named in jsonio.strings(document, "credHelpers", what).items()}
+    keys = [key for key in _keys(host, "") if key in helpers]
+    program = helpers[keys[0]] if keys else jsonio.optional(document, "credsStore", str, what)
+    if not program:  # an empty name for a host means the file itself
         return None
     if not _PROGRAM.fullmatch(program):
         raise InputError(f"{what} names a program that cannot be one: {printable(program)}")

@@ -88,6 +88,11 @@ class Target:
         return place + (f"@{self.digest}" if self.digest else f":{self.tag}" if self.tag else "")
 
 
+def at_github(host: str) -> bool:
+    """Tell whether `host` is the registry of GitHub, or that of a company on GHE.com."""
+    return host == "ghcr.io" or re.fullmatch(r"containers\.[a-z0-9-]+\.ghe\.com", host) is not None
+
+
 def open_store(target: Target, *, plain_http: bool = False, environ: Mapping[str, str] | None = None) -> Store:
     """Return the store that holds `target`; nothing is read, written or contacted yet.
 

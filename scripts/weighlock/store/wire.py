@@ -30,7 +30,9 @@ _CONNECT_SECONDS = 15
 _PROBE_SECONDS = 5
 _ANSWER_SECONDS = 300  # a registry may move a large blob to its place before it answers
 # Stricter than RFC 3986: what two URL parsers could read as two different hosts does not match.
-_URL = re.compile(r"(https?)://([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::([0-9]{1,5}))?(?=[/?]|$)[!-\[\]-~]*")
+_HOST = r"([a-zA-Z0-9._-]+|\[[0-9a-fA-F:.]+\])(?::([0-9]{1,5}))?"
+_URL = re.compile(rf"(https?)://{_HOST}(?=[/?]|$)[!-\[\]-~]*")
+_PROXY = re.compile(rf"(?:https?://(?:[^@/?#\s]*@)?)?({_HOST})/?")
 
 Origin = tuple[str, str, int]  # scheme, host in lower case, port
 
@@ -114,6 +116,9 @@ class Wire:
                 f"{host} would be spoken to in plain HTTP",
                 remedy="Use a registry with TLS, or --plain-http where the network is trusted.",
             )
+        direct = is_loopback(host)  # as with Go's clients: nobody's proxy knows this machine
+        if not direct:
+            _check_proxy(request.url)
         try:
             response = self._session.request(
                 request.method,
@@ -125,11 +130,13 @@ class Wire:
                 allow_redirects=False,
                 stream=True,
                 verify=self._authorities or True,
-                proxies={"no_proxy": host.strip("[]")} if is_loopback(host) else None,
+                proxies={"no_proxy": host.strip("[]")} if direct else None,
             )
         except (requests.RequestException, urllib3.exceptions.HTTPError, UnicodeError) as error:
             raise _failure(error, request.url) from error
         with response:
+            if response.status_code == 407:  # asked for TLS, it says so before the request
+                raise _not_through_proxy(request.url, "407 Proxy Authentication Required")
             yield Answer(response, request.url)
 
 
@@ -187,10 +194,7 @@ def _failure(error: Exception, url: str) -> Exception:
             remedy="For a private authority set SSL_CERT_FILE to its certificate; for a registry in plain HTTP use --plain-http.",
         )
     if isinstance(error, requests.exceptions.ProxyError):
-        proxied = StoreError(
-            f"{host} cannot be reached through the proxy {_proxy(url)}: {reason}",
-            remedy="Mend HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY.",
-        )
+        proxied = _not_through_proxy(url, reason)
         return proxied if " 407 " in reason else PassingError(proxied)
     unreached = StoreError(f"{host} cannot be reached: {reason}", remedy=f"Is {host} right, and does it run?")
     if isinstance(error, (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError)):
@@ -198,10 +202,27 @@ def _failure(error: Exception, url: str) -> Exception:
     return unreached
 
 
+def _check_proxy(url: str) -> None:
+    """Refuse a proxy that could not be used before a library quotes its login in an error."""
+    named = _proxy(url)
+    if named and not _PROXY.fullmatch(named):
+        raise StoreError(
+            f"{host_of(url)} cannot be reached: the environment names a proxy for it that cannot be used",
+            remedy="Write HTTPS_PROXY as http://HOST:PORT; in a login, '%23' stands for '#', '%2F' for '/', '%40' for '@'.",
+        )
+
+
+def _not_through_proxy(url: str, reason: str) -> StoreError:
+    proxy = _PROXY.fullmatch(_proxy(url))
+    return StoreError(
+        f"{host_of(url)} cannot be reached through the proxy {proxy[1] if proxy else ''}: {reason}",
+        remedy="Mend HTTPS_PROXY or HTTP_PROXY, or name the host in NO_PROXY.",
+    )
+
+
 def _proxy(url: str) -> str:
-    """Return host and port of the proxy that the environment names for `url`; its login is nobody's business."""
-    named = requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)) or ""
-    return printable(host_of(named).rpartition("@")[2])
+    """Return what the environment names as the proxy for `url`, with its login, which is nobody's business."""
+    return requests.utils.select_proxy(url, requests.utils.get_environ_proxies(url)) or ""
 
 
 def _reason(error: BaseException) -> str:
