@@ -277,7 +277,7 @@ HONEST: dict[str, bytes] = {
     "model.onnx": onnx(),
     "functions.onnx": onnx(
         node=field(7, "my.functions"),
-        model=field(25, field(1, "f") + field(10, "my.functions") + field(7, field(4, "Relu"))),
+        model=field(25, field(1, "Relu") + field(10, "my.functions") + field(7, field(4, "Relu"))),
     ),
     "plain.pkl": PLAIN,
     "plain-0.pkl": pickle.dumps([1, 2.5, "text", {"a": (None, True)}], 0),

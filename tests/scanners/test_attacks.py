@@ -305,6 +305,18 @@ GRAPHS = [
         UNSAFE,
         "/x",
     ),
+    attack(
+        "beside a function.onnx",
+        onnx(node=field(7, "evil"), model=field(25, field(1, "Other") + field(10, "evil"))),
+        UNSCANNED,
+        "evil",
+    ),
+    attack(
+        "another overload.onnx",
+        onnx(node=field(7, "evil"), model=field(25, field(1, "Relu") + field(10, "evil") + field(13, "b"))),
+        UNSCANNED,
+        "evil",
+    ),
     attack("in function.onnx", onnx(model=field(25, field(7, field(7, "evil")))), UNSCANNED, "evil"),
     attack(
         "context.onnx", onnx(graph=field(1, field(4, "EPContext") + field(7, "com.microsoft"))), UNSCANNED, "EPContext"

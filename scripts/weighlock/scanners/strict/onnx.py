@@ -65,13 +65,15 @@ _SCHEMA: Mapping[str, Mapping[int, str]] = {
 _DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "ai.onnx.training", "ai.onnx.preview.training", "com.microsoft"})
 _PYTHON = frozenset({"PyOp", "PythonOp", "PythonOpGrad"})
 _FOREIGN = frozenset({"EPContext", "ATen"})
+_NAMING = {"Node": {4: "name", 7: "domain", 8: "overload"}, "Function": {1: "name", 10: "domain", 13: "overload"}}
+_OPERATORS = 100_000  # of other domains, in one file
 
 
 def onnx(blob: Blob, stream: BinaryIO, notes: Notes) -> None:
     """Walk the model."""
     walk = _Walk(blob, stream, notes)
     walk.message("Model", 0, blob.size, DEPTH)
-    for domain in sorted(walk.domains - walk.functions):
+    for domain in sorted({operator.domain for operator in walk.operators - walk.functions}):
         notes.gap(f"it uses operators of {domain}, which come from a library outside ONNX")
 
 
@@ -90,13 +92,23 @@ def _count(text: str | None) -> int | None:
     return int(text)
 
 
+@dataclass(frozen=True, slots=True)
+class _Operator:
+    """What a node calls, and what a function defines: only the one with all three the same answers to the other."""
+
+    name: str = ""
+    domain: str = ""
+    overload: str = ""
+
+
 @dataclass(slots=True)
 class _Walk:
     blob: Blob
     stream: BinaryIO
     notes: Notes
-    domains: set[str] = field(default_factory=set)
-    functions: set[str] = field(default_factory=set)
+    operators: set[_Operator] = field(default_factory=set)
+    """Those that nodes call, of domains that are not ONNX's own."""
+    functions: set[_Operator] = field(default_factory=set)
     external: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     """Path, and what else is said of the tensor that lies there."""
     left: int = FIELDS
@@ -105,7 +117,8 @@ class _Walk:
         """Walk one message and all inside it."""
         if depth == 0:
             raise UnclearError("ONNX graphs are nested too deeply")
-        schema = _SCHEMA[kind]
+        schema, naming = _SCHEMA[kind], _NAMING.get(kind, {})
+        names: dict[str, str] = {}
         for item in fields(self.stream, start, end):
             self.left -= 1
             inner = schema.get(item.number)
@@ -115,16 +128,18 @@ class _Walk:
                 if item.wire != BYTES:
                     raise UnclearError(f"an ONNX {kind} with a broken field {item.number} at byte {item.start}")
                 self.message(inner, item.start, item.start + item.length, depth - 1)
+            if item.number in naming:
+                names[naming[item.number]] = self._text(item)
             self._look(kind, item)
+        if naming:
+            self._called(kind, _Operator(**names))
 
     def _look(self, kind: str, item: Field) -> None:
         match kind, item.number:
             case ("Node", 7) | ("OperatorSet", 1):
-                self._domain(self._text(item), used=kind == "Node")
+                self._domain(self._text(item))
             case "Node", 4:
                 self._operator(self._text(item))
-            case "Function", 10:
-                self.functions.add(self._text(item))
             case "Tensor", 13:
                 self._external(item)
             case _:
@@ -133,13 +148,19 @@ class _Walk:
     def _text(self, item: Field) -> str:
         return content(self.stream, item).decode("utf-8", "backslashreplace")
 
-    def _domain(self, domain: str, *, used: bool) -> None:
+    def _called(self, kind: str, operator: _Operator) -> None:
+        if kind == "Function":
+            self.functions.add(operator)
+        elif operator.domain not in _DOMAINS:
+            self.operators.add(operator)
+        if len(self.operators) + len(self.functions) > _OPERATORS:
+            raise UnclearError(f"an ONNX model with more than {_OPERATORS} operators of its own")
+
+    def _domain(self, domain: str) -> None:
         if domain.startswith("ai.onnx.contrib"):
             self.notes.find(
                 "onnx.python", Severity.CRITICAL, f"imports the domain {domain}, whose operators run Python code"
             )
-        elif used and domain not in _DOMAINS:
-            self.domains.add(domain)
 
     def _operator(self, name: str) -> None:
         if name in _PYTHON:
