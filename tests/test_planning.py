@@ -148,6 +148,54 @@ def test_a_listed_folder_is_a_model_whatever_is_in_it(repo: Repo) -> None:
     assert touched(repo.plan(base)) == ["src"]
 
 
+def test_the_requirements_in_a_listed_model_are_audited_unless_others_are_named(repo: Repo) -> None:
+    listed = LISTED.replace("  requirements: requirements.txt\n", "")
+    repo.commit(START | {"models/a/requirements.txt": "numpy==2.0\n", "weighlock.yml": listed})
+    assert repo.plan(None).models[0].requirements == ("models/a/requirements.txt",)
+
+
+def test_a_changed_policy_touches_what_dvc_keeps_and_what_only_its_content_shows(repo: Repo) -> None:
+    listed = "version: 1\nmodels: [{name: a, path: far/a}, {name: b, path: build/b}]\n"
+    kept = {
+        "far/a.dvc": "outs:\n- {md5: 1, path: a, size: 70}\n",
+        "far/m.pkl.dvc": "outs:\n- {md5: 1, path: m.pkl, size: 30}\n",
+    }
+    base = repo.commit(START | kept | {"src/notes.txt": pickle.dumps({"a": 1}), "weighlock.yml": listed})
+    repo.commit({"weighlock.yml": listed + "scan: {fail-on: medium}\n"})
+    plan = repo.plan(base)
+    assert touched(plan) == ["far/a", "far/m.pkl", "models/a", "models/b", "src/best.pkl", "src/notes.txt"]
+    assert [model.size for model in plan.models][:2] == [70, 30]
+    assert plan.absent == ("build/b",)
+    repo.commit({"README.md": "words"})
+    assert repo.plan("HEAD~1").absent == ()
+
+
+def test_a_plan_says_what_of_the_policy_changed(repo: Repo) -> None:
+    base = repo.commit(START)
+    repo.commit({"weighlock.yml": "version: 1\nscan: {fail-on: high, globals: [a.b]}\n"})
+    plan = repo.plan(base)
+    assert [change.what for change in plan.changes] == ["scan.fail-on: low → high", "scan.globals: a.b"]
+    assert planning.read(json.dumps(plan.to_json()).encode(), "plan") == plan
+    repo.commit({"weighlock.yml": None})
+    assert [change.effect.name for change in repo.plan("HEAD~1").changes] == ["STRICTER", "STRICTER"]
+
+
+def test_what_replaces_a_broken_policy_is_all_new(repo: Repo) -> None:
+    base = repo.commit({"weighlock.yml": "version: 1\nscan: 3\n"})
+    repo.commit({"weighlock.yml": "version: 1\nscan: {fail-on: high}\n"})
+    assert [change.what for change in repo.plan(base).changes] == ["scan.fail-on: low → high"]
+
+
+def test_another_trusted_key_is_a_change_of_the_policy(repo: Repo) -> None:
+    trusting = "version: 1\nverify: {trusted: [{key: ../keys/a.pub}]}\n"
+    base = repo.commit({"ci/weighlock.yml": trusting, "keys/a.pub": "one"})
+    repo.commit({"keys/a.pub": "other"})
+    repository = Repository.at(repo.folder)
+    plan = planning.made(repository, planning.between(repository, base, "HEAD"), "ci/weighlock.yml", 10**9)
+    assert [change.what for change in plan.changes] == ["the trusted key keys/a.pub"]
+    assert not plan.policy
+
+
 def test_a_broken_policy_is_no_plan(repo: Repo) -> None:
     base = repo.commit(START)
     repo.commit({"weighlock.yml": "version: 1\nmodels: 3\n"})

@@ -8,30 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-import posixpath
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from weighlock import finding, git, jsonio
-from weighlock.config import document, parse
+from weighlock import git, jsonio, touching
+from weighlock.config import Config, effects, parse, revision
+from weighlock.config.effects import Change
 from weighlock.errors import InputError
-from weighlock.git import Blob, Reader, Repository
+from weighlock.git import Repository
 from weighlock.jsonio import Json
 from weighlock.text import printable
+from weighlock.touching import Tree
 
 SHARDS = 256  # jobs that GitHub makes of a matrix
 REASONS = 20  # changed files that a plan names of a model
-_REQUIREMENTS = "requirements.txt"
-_SNIFFED = 100_000_000  # bytes of a file whose content is looked at; GitHub takes no larger ones without LFS
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A model of the repository: its path from the top, and its requirements files."""
-
-    path: str
-    requirements: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +52,10 @@ class Plan:
     """Models that are gone."""
     shards: tuple[tuple[int, ...], ...] = field(default=())
     """Which models each job checks, as positions in `models`."""
+    absent: tuple[str, ...] = ()
+    """Models that the policy names and of which the commit holds nothing: a changed policy cannot be held against them."""
+    changes: tuple[Change, ...] = ()
+    """What the policy says otherwise than before, what it loosens first."""
 
     def to_json(self) -> Json:
         """Return the wire form (``schemas/plan.json``)."""
@@ -71,6 +66,8 @@ class Plan:
             "models": [model.to_json() for model in self.models],
             "removed": list(self.removed),
             "shards": [list(shard) for shard in self.shards],
+            "absent": list(self.absent),
+            "changes": [change.to_json() for change in self.changes],
         }
 
     @property
@@ -97,26 +94,9 @@ def read(raw: bytes, what: str) -> Plan:
         ),
         tuple(map(str, jsonio.field(content, "removed", list, what))),
         tuple(tuple(shard) for shard in jsonio.field(content, "shards", list, what)),
+        tuple(map(str, jsonio.field(content, "absent", list, what))),
+        tuple(effects.read(item, what) for item in jsonio.objects(content, "changes", what)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Tree:
-    """The files of a commit, and what they point at."""
-
-    files: Mapping[str, Blob]
-    reader: Reader
-
-    def size(self, path: str) -> int:
-        """Return the size of a file in bytes, of the one that a pointer stands for."""
-        blob = self.files[path]
-        pointer = self.reader.pointer(blob)
-        return pointer.size if pointer else blob.size
-
-    def text(self, path: str) -> bytes:
-        """Return a file's content, nothing where there is no such file."""
-        blob = self.files.get(path)
-        return self.reader.content(blob) if blob and blob.regular else b""
 
 
 def between(repository: Repository, base: str | None, head: str) -> tuple[str | None, str]:
@@ -153,22 +133,40 @@ def made(repository: Repository, commits: tuple[str | None, str], policy: str, s
 
 def _planned(commits: tuple[str | None, str], before: Tree, after: Tree, policy: str, shard_size: int) -> Plan:
     changed = list(git.changed(before.files, after.files))
-    known = _known(after.files, _listed(after, policy))
-    reasons: dict[str, list[str]] = {path: [] for path in known}
-    for path in changed:
-        for model in _touched(path, before, after, known):
-            reasons.setdefault(model, []).append(path)
     whole = policy in changed
+    now = _policy(after, policy)
+    known = touching.known(after, now.models)
+    if whole:
+        known |= dict.fromkeys(touching.by_content(after, known), ())
+    reasons = touching.reasons(changed, before, after, known)
+    held = after.holding(reasons)
     touched = {
-        model: tuple(why[:REASONS])
-        for model, why in sorted(reasons.items())
-        if why
-        or (whole and _holds(model, after.files))  # what git does not hold, a changed policy alone does not touch
+        model: tuple(why[:REASONS]) for model, why in sorted(reasons.items()) if why or (whole and model in held)
     }
-    sizes = _sizes(after, touched)
+    sizes = after.sizes(touched)
     models = tuple(Touched(model, known.get(model, ()), sizes[model], why) for model, why in touched.items())
-    gone = {model for model in finding.models(before.files) if model not in known and not _holds(model, after.files)}
-    return Plan(*commits, whole, models, tuple(sorted(gone)), shared(models, shard_size))
+    return Plan(
+        *commits,
+        whole,
+        models,
+        tuple(sorted(touching.gone(before, after, known))),
+        shared(models, shard_size),
+        tuple(sorted(known.keys() - held - touched.keys())) if whole else (),
+        revision.between(_before(before, policy), now, changed) if whole or now.verify else (),
+    )
+
+
+def _policy(tree: Tree, path: str) -> Config:
+    """Return the policy of a commit; paths of its keys start from the repository's top."""
+    return parse(tree.text(path), path, Path(path).parent) if path in tree.files else Config()
+
+
+def _before(before: Tree, path: str) -> Config:
+    """Return the policy that a change replaces; one that cannot be read let nothing pass, so that all of the new one is new."""
+    try:
+        return _policy(before, path)
+    except InputError:
+        return Config()
 
 
 def shared(models: Sequence[Touched], shard_size: int) -> tuple[tuple[int, ...], ...]:
@@ -185,80 +183,3 @@ def shared(models: Sequence[Touched], shard_size: int) -> tuple[tuple[int, ...],
         shards[emptiest].append(position)
         filled[emptiest] += models[position].size
     return tuple(tuple(sorted(shard)) for shard in shards)
-
-
-def _listed(after: Tree, policy: str) -> list[Listed]:
-    """Return the models that the policy names."""
-    models = parse(after.text(policy), policy).models if policy in after.files else ()
-    return [Listed(model.path, (model.requirements,) if model.requirements else ()) for model in models]
-
-
-def _known(files: Mapping[str, Blob], listed: Sequence[Listed]) -> dict[str, tuple[str, ...]]:
-    """Return the models that are listed, and those that are found outside of them, each with its requirements."""
-    known = {model.path: model.requirements for model in listed}
-    outside = [path for path in files if not finding.owners(path, known)]
-    for model in finding.models(outside):
-        own = posixpath.join(model, _REQUIREMENTS) if model != finding.TOP else _REQUIREMENTS
-        known[model] = (own,) if own in files else ()
-    return known
-
-
-def _touched(path: str, before: Tree, after: Tree, known: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
-    """Yield the models that a changed file belongs to, or that it describes."""
-    owners = finding.owners(path, known)
-    yield from owners
-    if not owners and path in after.files and _is_model(path, after):
-        yield path
-    yield from (model for model, requirements in known.items() if path in requirements and model not in owners)
-    for out in _outs(path, before, after):
-        described = [model for model in known if finding.inside(out, model) or finding.inside(model, out)]
-        yield from described or ([out] if finding.is_weights(out) else [])
-
-
-def _is_model(path: str, after: Tree) -> bool:
-    blob = after.files[path]
-    if finding.is_weights(path):
-        return True
-    return blob.regular and (blob.size > _SNIFFED or finding.holds_model(path, after.reader.content(blob)))
-
-
-def _outs(path: str, before: Tree, after: Tree) -> list[str]:
-    """Return the files and folders whose content a changed file of DVC keeps, from the repository's top."""
-    if not is_dvc(path):
-        return []
-    old, new = (dict(dvc_outs(path, tree.text(path))) for tree in (before, after))
-    return [out for out, digest in new.items() if old.get(out) != digest]
-
-
-def is_dvc(path: str) -> bool:
-    """Tell whether a file of that name is DVC's and names what it keeps."""
-    return path.endswith(".dvc") or posixpath.basename(path) == "dvc.lock"
-
-
-def dvc_outs(path: str, content: bytes) -> Iterable[tuple[str, str]]:
-    """Yield the outputs that a ``.dvc`` file or ``dvc.lock`` names, each with its md5; a broken file names none."""
-    try:
-        whole = document.plain(content, path) if content else {}
-    except InputError:
-        return
-    stages = whole.get("stages") if posixpath.basename(path) == "dvc.lock" else {"": whole}
-    for stage in stages.values() if isinstance(stages, dict) else ():
-        outs = stage.get("outs") if isinstance(stage, dict) else None
-        for out in outs if isinstance(outs, list) else ():
-            if isinstance(out, dict) and isinstance(out.get("path"), str):
-                folder = posixpath.join(posixpath.dirname(path), str(stage.get("wdir") or ""))
-                place = posixpath.normpath(posixpath.join(folder, out["path"]))
-                if not place.startswith(("/", "../")):
-                    yield place, str(out.get("md5") or "")
-
-
-def _holds(model: str, files: Iterable[str]) -> bool:
-    return any(finding.inside(path, model) for path in files)
-
-
-def _sizes(after: Tree, models: Collection[str]) -> Counter[str]:
-    sizes = Counter(dict.fromkeys(models, 0))
-    for path in after.files:
-        for model in finding.owners(path, models):
-            sizes[model] += after.size(path)
-    return sizes

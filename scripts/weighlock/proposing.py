@@ -14,10 +14,10 @@ from typing import Any
 
 from weighlock import finding
 from weighlock.config import document, parse
+from weighlock.dvc import is_dvc, outs
 from weighlock.errors import InputError
 from weighlock.facts import card
 from weighlock.model import check_path
-from weighlock.planning import dvc_outs, is_dvc
 from weighlock.store.targets import Target
 
 SCHEMA = "https://raw.githubusercontent.com/weighlock/weighlock/main/scripts/weighlock/schemas/weighlock.json"
@@ -81,7 +81,7 @@ def propose(paths: Iterable[str], read: Reader, repository: str, place: str | No
     Files that DVC keeps count as well, though they are not here.
     """
     files = set(paths)
-    kept = {out for path in files if is_dvc(path) for out, _ in dvc_outs(path, read(path)) if _is_model(out)}
+    kept = {out.path for path in files if is_dvc(path) for out in outs(path, read(path)) if _is_model(out.path)}
     found = finding.models(files | kept)
     found += sorted(out for out in kept if not finding.owners(out, found))
     models, left_out = [], []

@@ -170,8 +170,9 @@ def test_a_changed_policy_checks_every_model(change: Change) -> None:
     change.write("weighlock.yml", "version: 1\nscan:\n  fail-on: medium\n")
     run = change.pull_request()
     assert run.jobs == GREEN, run.log
-    assert "The policy changed, so every model was checked" in summary(run)
-    assert "<code>models/tiny</code>" in summary(run)
+    page = summary(run)
+    assert "The policy changed, so every model was checked" in page
+    assert page.index("looser: <code>scan.fail-on: low → medium</code>") < page.index("<code>models/tiny</code>")
 
 
 def test_one_of_three_models_is_bad_and_the_others_are_told_apart(change: Change) -> None:

@@ -17,6 +17,7 @@ import pytest
 
 import hostile
 from auditing.loopback import Index, PyPIJson, advisory
+from weighlock import pages
 from weighlock.checking import Checked
 from weighlock.errors import InputError
 from weighlock.stages import Context, check, compare, gate, plan
@@ -225,6 +226,25 @@ def test_the_gate_reads_what_the_jobs_wrote(repo: Repo, tmp_path_factory: pytest
     outputs = Jobs(base, tmp_path_factory.mktemp("files")).gate()
     assert outputs.passed, outputs.text()
     assert outputs.page().verdict == "✅ Model gate: 1 model checked"
+
+
+def test_the_gate_shows_first_what_the_policy_lets_pass(repo: Repo, tmp_path_factory: pytest.TempPathFactory) -> None:
+    said = 'reason: "@team [x](y) <b>\\u202e", owner: eve, expires: 2027-01-31'
+    names = ", ".join(f"a.b{number}" for number in range(gate.CHANGES))
+    policy = f"version: 1\nscan: {{waivers: [{{rule: r, sha256: {'a' * 64}, {said}}}], globals: [{names}]}}\n"
+    base = repo.commit({"m/w.safetensors": WEIGHTS, "weighlock.yml": "version: 1\nscan: {review: pass}\n"})
+    repo.commit({"weighlock.yml": policy})
+    outputs = Jobs(base, tmp_path_factory.mktemp("files")).gate()
+    assert outputs.passed, outputs.text()
+    first, model = outputs.page().sections
+    assert (first.words, model.subject) == ("⚠️ the policy", "m")
+    assert first.lines[0].words == f"of {gate.CHANGES + 1} looser, 1 stricter:"
+    assert first.lines[1].detail == "new, until 2027-01-31, eve: @team [x](y) <b>\\u202e"
+    assert first.lines[-1].words == "and 2 more; the log names them"
+    page = pages.rendered(outputs.page(), 10**6)
+    assert "<li>looser: <code>scan.waivers: r in sha256:aaaa" in page
+    assert "<b>" not in page
+    assert "stricter: scan.review passes: yes → no" in outputs.text()
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,21 @@ from __future__ import annotations
 import gzip
 import json
 import shlex
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from weighlock import checking, differences, planning, sarif
 from weighlock.checking import Checked, Result
+from weighlock.config.effects import Change, Effect
 from weighlock.errors import MalformedError
 from weighlock.inputs import option, output
 from weighlock.jsonio import Json
 from weighlock.planning import Plan
 from weighlock.settling import Settled, settle
 from weighlock.stages import Context, Fold, Line, Page, Problem, Section
+from weighlock.stages.plan import told
 from weighlock.text import counted, printable, size
 
 PLAN_FILE = "plan.json"
@@ -31,6 +34,7 @@ RUNS = 20  # in a SARIF file, by code scanning's limits
 RESULTS = 25_000
 COMPRESSED = 10_000_000  # bytes
 HELD = 10  # files of one model in the summary
+CHANGES = 50  # of the policy
 _BROKEN = (KeyError, TypeError, ValueError, AttributeError)
 """What differences raise that no job of ours wrote."""
 
@@ -68,6 +72,8 @@ class Outputs:
     def text(self) -> str:
         """Return the verdict, and for each model what holds it and what changed."""
         lines = [self._verdict(), *self.settled.faults]
+        if self.plan and self.plan.changes:
+            lines += ["", "the policy says otherwise than before:", *told(self.plan)]
         for model in self.settled.models:
             lines += ["", f"{'pass' if model.passed else 'fail'}  {printable(model.path)}"]
             for item in model.held:
@@ -87,9 +93,12 @@ class Outputs:
         plan = self.plan
         if plan and plan.policy:
             lines.append(Line("The policy changed, so every model was checked against it. Read its diff with care."))
-        lines += [Line("gone:", path) for path in (plan.removed if plan else ())[:HELD]]
-        sections = tuple(_section(model, plan) for model in self.settled.models)
-        return Page(self._verdict(), tuple(lines), sections)
+        lines += _named("gone:", plan.removed if plan else ())
+        lines += _named("not in this repository, so not checked here:", plan.absent if plan else ())
+        sections = [_section(model, plan) for model in self.settled.models]
+        if plan and plan.changes:
+            sections.insert(0, _policy(plan.changes))
+        return Page(self._verdict(), tuple(lines), tuple(sections))
 
     def _verdict(self) -> str:
         if self.settled.faults:
@@ -148,6 +157,25 @@ def _merged(models: Sequence[Checked]) -> Json:
         if each <= 1 or len(gzip.compress(json.dumps(log).encode())) <= COMPRESSED:
             return log
         each //= 2
+
+
+def _named(words: str, paths: Sequence[str]) -> list[Line]:
+    more = [Line(f"{words} and {len(paths) - HELD} more")] if len(paths) > HELD else []
+    return [Line(words, printable(path)) for path in paths[:HELD]] + more
+
+
+def _policy(changes: Sequence[Change]) -> Section:
+    """Return what the policy says otherwise; it stands first, since nobody is asked about a model that it lets pass."""
+    lines = [
+        Line(f"{change.effect.name.lower()}:", printable(change.what, 400), printable(change.detail, 400))
+        for change in changes[:CHANGES]
+    ]
+    if len(changes) > CHANGES:
+        counts = Counter(change.effect.name.lower() for change in changes)
+        lines.insert(0, Line("of " + ", ".join(f"{count} {name}" for name, count in counts.items()) + ":"))
+        lines.append(Line(f"and {len(changes) - CHANGES} more; the log names them"))
+    mark = "⚠️" if changes[0].effect is Effect.LOOSER else "📜"
+    return Section(f"{mark} the policy", "", tuple(lines))
 
 
 def _section(model: Checked, plan: Plan | None) -> Section:

@@ -43,6 +43,14 @@ class ChangeInputs:
         return repository, plan
 
 
+def told(plan: Plan) -> list[str]:
+    """Return what the policy says otherwise, a line each, what lets more pass first."""
+    return [
+        f"  {change.effect.name.lower()}: {printable(change.what, 400)}  {printable(change.detail, 400)}".rstrip()
+        for change in plan.changes
+    ]
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs(ChangeInputs):
     """Which change to look at, and where to write the plan."""
@@ -77,10 +85,12 @@ class Outputs:
             f"{counted(len(plan.models), 'model')} to check, {total}, {jobs}" if plan.models else "nothing to check"
         ]
         lines += ["the policy changed, so all models are checked"] if plan.policy else []
+        lines += told(plan)
         for model in plan.models:
             lines += [f"\n{printable(model.path)} ({size(model.size)})"]
             lines += [f"  {printable(path)}" for path in model.why]
         lines += [f"\n{printable(path)} is gone" for path in plan.removed]
+        lines += [f"\n{printable(path)} is not in this repository, so it is not checked here" for path in plan.absent]
         return "\n".join(lines) + "\n"
 
     def page(self) -> None:
