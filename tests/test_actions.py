@@ -188,6 +188,37 @@ def test_provenance_knows_every_input_of_the_workflow_that_publishes() -> None:
     assert set(inputs) == PUBLISH_INPUTS
 
 
+NOT_OFFERED = {
+    "audit-report": "the predicate of the audit is in the artifact `report`",
+    "bundles": "they hang on the digest, where gh and `weighlock copy` find them",
+    "cache": "a cache can hold what another run wrote",
+    "dry-run": "a workflow that publishes says so; check-models.yml is for changes",
+    "engines": "no further engine is installed on the runner, and the caller installs nothing in this workflow",
+    "external-parameters": "the workflow itself gives them: they are its inputs",
+    "github-attestations": "`attestations: write` would be asked of every caller, used or not: GitHub compares permissions first",
+    "identity-token-file": "the job signs in its own name",
+    "key": "the job signs in its own name",
+    "plain-http": "a registry without TLS can be loopback only, which needs no input",
+    "previous": "everything is scanned anew by the rules of the workflow's own commit",
+    "sigstore-timeout": "15 minutes, and a rerun adds what is missing",
+    "subject-checksums": "the files themselves come in `subject-artifact` and are weighed",
+}
+"""Inputs of a release that the workflow has not, each with the reason; `report` is the name of an artifact there."""
+
+
+def test_the_workflow_that_publishes_takes_what_a_release_takes_or_has_a_reason() -> None:
+    inputs = loaded(ROOT / ".github/workflows/publish-model.yml")["on"]["workflow_call"]["inputs"]
+    assert fields("release").keys() - inputs.keys() == NOT_OFFERED.keys()
+
+
+def test_the_job_that_signs_is_handed_digests_of_what_was_described() -> None:
+    jobs = loaded(ROOT / ".github/workflows/publish-model.yml")["jobs"]
+    (seal,) = [step["with"] for step in jobs["sign"]["steps"] if step.get("uses") == "$/actions/seal"]
+    assert fields("describe").keys() & seal.keys() == set(), "it would need the caller's files"
+    for name in ("scan", "audit", "description"):
+        assert seal[f"{name}-digest"] == f"${{{{ needs.scan.outputs.{name}-digest }}}}"
+
+
 def test_only_the_job_that_signs_may_have_an_identity_and_it_holds_nothing_of_the_callers() -> None:
     jobs = loaded(ROOT / ".github/workflows/publish-model.yml")["jobs"]
     assert [name for name, job in jobs.items() if "id-token" in job["permissions"]] == ["sign"]

@@ -65,6 +65,7 @@ ACTIONS = {
     "plan": About("map", {"contents": ("read", READ)}),
     "check": About("shield", {"contents": ("read", READ)}),
     "gate": About("git-merge", {}),
+    "describe": About("edit", {"contents": ("read", READ)}),
     "package": About("package", {"contents": ("read", READ), "packages": ("write", PUSH)}),
     "fetch": About("download", {"packages": ("read", PULL)}),
     "seal": About("lock", {"packages": ("write", PUSH)}),

@@ -26,6 +26,7 @@ STAGES = {
     "compare": "say how a model differs from the one in another commit",
     "check": "scan and audit the models that a change touches",
     "gate": "turn the results of all jobs into one verdict",
+    "describe": "write down what provenance is to say beside the run, for seal",
     "package": "write a model as an OCI artifact and print its digest",
     "sign": "sign an artifact and the files in it",
     "attest": "attach a signed statement to an artifact",

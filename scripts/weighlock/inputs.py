@@ -203,9 +203,12 @@ def _verifier(key: Path | None, pinned: Mapping[str, str], trust_config: Path | 
     return KeyVerifier.load(key)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProvenanceInputs(SignerInputs):
-    """Who signs, and what provenance says beside the run, for the stages that write it."""
+@dataclass(frozen=True, kw_only=True)
+class ToldInputs:
+    """What provenance says beside the run, which nobody could find out by himself.
+
+    Without slots: a class can inherit those of one other only, and here they are the signer's.
+    """
 
     base_model: tuple[str, ...] = option(
         "models that it was made of, one NAME=WHERE a line: URI@sha256:DIGEST, URI@COMMIT, or a path here",
@@ -229,6 +232,29 @@ class ProvenanceInputs(SignerInputs):
     subject_image: tuple[str, ...] = option(
         "images built beside it, one NAME@sha256:DIGEST a line", default=(), metavar="IMAGE"
     )
+
+    def told(self, listed: Path | None = None, entry: ModelEntry | None = None, external: str = "") -> provenance.Told:
+        """Read and weigh all of it, and what `entry` says.
+
+        `listed` is a list that the CI keeps of what a job made; `external` are the inputs of a reusable workflow.
+        """
+        return provenance.told(
+            base_models=self.base_model,
+            datasets=self.dataset,
+            parameters=self.parameters,
+            paths=self.subject_path,
+            checksums=self.subject_checksums,
+            images=self.subject_image,
+            listed=listed,
+            external=external,
+            entry=entry,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvenanceInputs(ToldInputs, SignerInputs):
+    """Who signs, and what provenance says beside the run, for the stages that write it."""
+
     bundles: Path | None = option(
         "write all bundles here too, one a line, for gh and for those who cannot reach the registry",
         default=None,
@@ -269,17 +295,3 @@ class ProvenanceInputs(SignerInputs):
             say(f"warning: {error.what}")
             return lambda _bundles: None
         return attestations.shelves(place, self.github_attestations, say)
-
-    def told(self, listed: Path | None, entry: ModelEntry | None = None) -> provenance.Told:
-        """Read and weigh all of it, and what `entry` says; `listed` is a list that the CI keeps of what a job made."""
-        return provenance.told(
-            base_models=self.base_model,
-            datasets=self.dataset,
-            parameters=self.parameters,
-            paths=self.subject_path,
-            checksums=self.subject_checksums,
-            images=self.subject_image,
-            listed=listed,
-            external=self.external_parameters,
-            entry=entry,
-        )

@@ -56,16 +56,18 @@ def parameters(path: Path) -> Json:
     """Return hyperparameters, a JSON object in a file, as a resource with its bytes in it."""
     try:
         with path.open("rb") as stream:
-            raw = stream.read(PARAMETERS_LIMIT + 1)
-        if len(raw) > PARAMETERS_LIMIT:
-            raise InputError(
-                f"{printable(str(path))} is larger than {PARAMETERS_LIMIT} bytes", remedy="Give hyperparameters only."
-            )
-        jsonio.parse(raw, printable(path.name))
+            return hyperparameters(stream.read(PARAMETERS_LIMIT + 1), str(path))
     except OSError as error:
         raise InputError(f"{printable(str(path))} cannot be read: {error.strerror}") from None
     except MalformedError as error:
-        raise InputError(error.what, remedy="Give a JSON object.") from None
+        raise InputError(error.what, remedy="Give a JSON object, of hyperparameters only.") from None
+
+
+def hyperparameters(raw: bytes, what: str) -> Json:
+    """Return a JSON object as the resource that provenance holds; `MalformedError` where it is none, or too large."""
+    if len(raw) > PARAMETERS_LIMIT:
+        raise MalformedError(f"{printable(what)} is larger than {PARAMETERS_LIMIT} bytes")
+    jsonio.parse(raw, printable(what))
     content = base64.b64encode(raw).decode()
     return resource("hyperparameters", Digest.of(raw), mediaType="application/json", content=content)
 

@@ -56,10 +56,16 @@ PUBLISH_INPUTS = frozenset(
             "dataset",
             "fail-on",
             "lfs",
+            "mount-from",
+            "parameters",
             "path",
+            "registry-username",
             "report",
+            "requirements",
+            "service",
+            "service-url",
         ),
-        *("registry-username", "requirements", "staged", "subject-image", "to", "trust-config"),
+        *("staged", "subject-artifact", "subject-image", "subject-path", "to", "trust-config"),
     }
 )
 """What ``publish-model.yml`` may be given, and so what `inputs` in provenance of its build type may hold."""

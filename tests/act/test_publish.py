@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -126,6 +127,67 @@ def test_an_artifact_of_an_earlier_job_is_published(stage: Stage) -> None:
     assert run.outputs["seal"]["digest"] == planned
     (audit,) = stage.statements(VULNERABILITIES)
     assert audit["subject"][0]["digest"] == {"sha256": planned.removeprefix("sha256:")}
+
+
+def beside(stage: Stage, **inputs: str) -> None:
+    """Let an earlier job of the consumer's build wheels, and the call of the builder name what lies in the repository."""
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 7000000\n"
+    (stage.consumer / "data").mkdir()
+    (stage.consumer / "data/far.csv").write_text(pointer)
+    (stage.consumer / "data/kept.csv.dvc").write_text(f"outs:\n- md5: {'cd' * 16}\n  path: kept.csv\n")
+    (stage.consumer / "params.json").write_text('{"depth": 3}\n')
+    (stage.consumer / "dist").mkdir()
+    for name in ("tiny-1.2.0.whl", "notes.txt"):
+        (stage.consumer / "dist" / name).write_text(name)
+    stage.call(
+        path="models/tiny",
+        dataset="far=data/far.csv\nkept=data/kept.csv.dvc",
+        parameters="params.json",
+        subject_artifact="dist",
+        subject_image=f"app@sha256:{'e' * 64}",
+        **inputs,
+    )
+    path = stage.consumer / stage.workflow
+    workflow = yaml.load(path.read_text(), yaml.BaseLoader)
+    pinned = {used.partition("@")[0]: used for used in acting.uses(acting.ROOT)}
+    upload = {"uses": pinned["actions/upload-artifact"], "with": {"name": "dist", "path": "dist"}}
+    steps = [{"uses": pinned["actions/checkout"]}, upload]
+    workflow["jobs"]["build"] = {"runs-on": "ubuntu-24.04", "permissions": {"contents": "read"}, "steps": steps}
+    workflow["jobs"]["publish"]["needs"] = "build"
+    path.write_text(yaml.safe_dump(workflow))
+    acting.repository(stage.consumer)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "names"), [({}, ["notes.txt", "tiny-1.2.0.whl"]), ({"subject_path": "*.whl"}, ["tiny-1.2.0.whl"])]
+)
+def test_provenance_covers_what_was_built_beside_and_says_what_it_was_made_of(
+    stage: Stage, inputs: dict[str, str], names: list[str]
+) -> None:
+    beside(stage, **inputs)
+    run = stage.run()
+    assert run.jobs == {"build": "success", "scan": "success", "package": "success", "sign": "success"}, run.log
+    (statement,) = stage.statements(PROVENANCE)
+    manifest, *others = statement["subject"]
+    assert "sha256:" + manifest["digest"]["sha256"] == run.outputs["seal"]["digest"]
+    built = [(name, hashlib.sha256(name.encode()).hexdigest()) for name in names] + [("app", "e" * 64)]
+    assert [(item["name"], item["digest"]["sha256"]) for item in others[: len(built)]] == built
+    definition, details = statement["predicate"]["buildDefinition"], statement["predicate"]["runDetails"]
+    assert [(item["name"], item["digest"]) for item in definition["resolvedDependencies"][2:]] == [
+        ("far", {"sha256": "ab" * 32}),
+        ("kept", {"md5": "cd" * 16}),
+    ]
+    assert base64.b64decode(details["byproducts"][-1]["content"]) == b'{"depth": 3}\n'
+    assert definition["externalParameters"]["inputs"]["parameters"] == "params.json"
+
+
+def test_a_pattern_that_names_nothing_is_said_before_the_scan(stage: Stage) -> None:
+    beside(stage, subject_path="*.exe")
+    run = stage.run()
+    assert run.jobs == {"build": "success", "scan": "failure"}, run.log
+    assert any("*.exe' names no file" in item.message for item in run.annotations)
+    assert "scan" not in run.outputs
+    assert stage.tags() == []
 
 
 def test_who_deploys_is_told_what_todays_rules_would_catch(stage: Stage) -> None:

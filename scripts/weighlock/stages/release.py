@@ -168,7 +168,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
         return _rehearsed(inputs, config, entry, target, context)
     signing = None if inputs.dry_run and not inputs.previous else inputs.signer(context.environ, context.say)
     shelve = inputs.shelves(context.environ, context.say)
-    told = inputs.told(context.made, entry)
+    told = inputs.told(context.made, entry, inputs.external_parameters)
     place = store or open_store(target, plain_http=inputs.plain_http)
     origin = package.origin_of(inputs.mount_from, target, plain_http=inputs.plain_http)
     package.preflight(inputs.path, target, context)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighlock import clock, consumers, evidence, gate, jsonio, predicates, provenance, source
+from weighlock import clock, consumers, description, evidence, gate, jsonio, predicates, provenance, source
 from weighlock.errors import InputError, MalformedError, RefusedError
 from weighlock.evidence import Attached, Collected
 from weighlock.formats.modelpack import ModelPack
@@ -44,6 +44,12 @@ class Inputs(ProvenanceInputs):
     scan_digest: str = option("sha256 digest of that file, said by the job that wrote it", default="", metavar="DIGEST")
     audit: Path | None = option("what `audit --predicate` wrote about its requirements", default=None, metavar="FILE")
     audit_digest: str = option("sha256 digest of that file", default="", metavar="DIGEST")
+    description: Path | None = option(
+        "what `describe` wrote about data, base models, hyperparameters and what was built beside it",
+        default=None,
+        metavar="FILE",
+    )
+    description_digest: str = option("sha256 digest of that file", default="", metavar="DIGEST")
     tag: str = option("tag to set, last of all", default="")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
 
@@ -118,7 +124,9 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     """Check what was handed over, weigh the artifact again, and seal it."""
     signing = inputs.signer(context.environ, context.say)
     shelve = inputs.shelves(context.environ, context.say)
-    told = inputs.told(context.made)
+    told = inputs.told(context.made, external=inputs.external_parameters)
+    if inputs.description:
+        told = _joined(told, _handed_over(inputs.description, inputs.description_digest))
     target = Target.parse(inputs.target)
     if target.digest is None:
         raise InputError(f"{printable(str(target))} is no digest", remedy="Give the digest that `package` printed.")
@@ -271,6 +279,14 @@ def _handed_over(path: Path, digest: str) -> Json:
         return jsonio.parse(raw, printable(path.name))
     except OSError as error:
         raise InputError(f"{shown} cannot be read: {error.strerror}") from None
+    except MalformedError as error:
+        raise InputError(error.what) from None
+
+
+def _joined(told: Told, document: Json) -> Told:
+    """Return what this job was told with what another job described."""
+    try:
+        return description.join(told, description.read(document))
     except MalformedError as error:
         raise InputError(error.what) from None
 
