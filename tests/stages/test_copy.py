@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from artifacts import referrer
+from artifacts import KIND, put_blob, referrer
 from commands import Keys, weighlock
 from fake_registry import FakeRegistry, Reply, Rule
-from weighlock.errors import IntegrityError, RefusedError
-from weighlock.oci import Digest
+from weighlock.errors import IntegrityError, RefusedError, UnfinishedError
+from weighlock.oci import Descriptor, Digest, Manifest
 from weighlock.stages import Context, copy, release, verify
 from weighlock.store.targets import Target, find, open_store
 
@@ -118,6 +118,20 @@ def test_a_referrer_that_cannot_be_read_is_named_and_left_behind(
     assert outputs.referrers == 3
     assert [str(lost.digest) in reason for reason in outputs.skipped] == [True]
     assert any(line.startswith("warning: a referrer is not copied: ") for line in words)
+
+
+def test_a_folder_on_a_disk_without_room_is_refused_before_a_byte_comes(
+    tmp_path: Path, fake_registry: FakeRegistry
+) -> None:
+    """The registry says that it holds a layer larger than the disk; nothing asks for its bytes."""
+    store = open_store(Target.parse(f"{fake_registry.address}/m"))
+    large = Descriptor("a/b", Digest.of(b"large"), shutil.disk_usage(tmp_path).free + 10**9)
+    manifest = Manifest(put_blob(store, b"{}"), (large,), KIND)
+    store.tag(store.push_manifest(manifest.encode()), "v1")
+    with pytest.raises(UnfinishedError, match=r"away has room for .*B, and .*B are to come"):
+        copied(f"{fake_registry.address}/m:v1", f"oci:{tmp_path}/away:v1")
+    assert fake_registry.requests("GET", "/blobs/") == []
+    assert not (tmp_path / "away").exists()
 
 
 def test_the_command_prints_the_reference(released: str, keys: Keys, tmp_path: Path) -> None:

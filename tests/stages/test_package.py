@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from commands import Keys
 from fake_registry import FakeRegistry, Reply, Rule
-from weighlock.errors import InputError, StoreError
+from weighlock.errors import InputError, StoreError, UnfinishedError
 from weighlock.stages import Context, package, release
 
 UPLOADS = "/blobs/uploads/"
@@ -102,6 +104,18 @@ def test_a_file_too_large_for_github_is_refused_before_anybody_is_asked(
         stream.truncate(11_000_000_000)
     with pytest.raises(InputError, match=r"'huge\.safetensors' has 11\.0 GB"):
         release.run(release.Inputs(model, "ghcr.io/acme/m:v1", key=keys.private), context)
+
+
+@pytest.mark.parametrize("stage", [package, release])
+def test_a_layout_on_a_disk_without_room_is_refused_before_a_byte_is_read(
+    model: Path, keys: Keys, context: Context, tmp_path: Path, stage: Any
+) -> None:
+    with (model / "model.safetensors").open("wb") as stream:
+        stream.truncate(shutil.disk_usage(tmp_path).free + 10**9)
+    signer = {"key": keys.private} if stage is release else {}
+    with pytest.raises(UnfinishedError, match=r"out has room for .*B, and .*B are to come"):
+        stage.run(stage.Inputs(model, f"oci:{tmp_path}/out:v1", **signer), context)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("origin", ["other.example/m", "oci:out"])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from weighlock.errors import InputError
-from weighlock.store.limits import check, check_manifest, streams
+from weighlock.errors import InputError, UnfinishedError
+from weighlock.store.limits import check, check_manifest, check_room, least, streams
 from weighlock.store.targets import Repository
 
 GITHUB = Repository("ghcr.io", "acme/model")
@@ -45,6 +45,19 @@ def test_a_model_of_too_many_files_is_refused_before_they_are_read() -> None:
     check_manifest(4 * 1024 * 1024, 1)
     with pytest.raises(InputError):
         check_manifest(4 * 1024 * 1024 + 1, 1)
+
+
+def test_a_disk_without_room_is_refused_before_a_file_is_read(tmp_path: Path) -> None:
+    there = tmp_path / "out" / "blobs" / "sha256"
+    there.mkdir(parents=True)
+    (there / "0").write_bytes(bytes(300))
+    for layout, bytes_lacked in ((tmp_path / "out", 1200), (tmp_path / "new" / "folder", 1500)):
+        lacked = least(layout, [300, 1000, 200, 1000])
+        assert lacked == bytes_lacked, "files of one size may be one blob, and one that is there"
+        check_room(layout, lacked, free=lambda _: 1500)
+        with pytest.raises(UnfinishedError, match=r"has room for 100 B, and 1\.[25] kB are to come") as caught:
+            check_room(layout, lacked, free=lambda folder: 100 if folder.is_dir() else 0)
+        assert "a larger disk" in caught.value.remedy
 
 
 def test_github_gets_few_streams() -> None:

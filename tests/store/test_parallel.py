@@ -139,10 +139,19 @@ def test_a_terminal_gets_one_line_that_is_replaced() -> None:
     terminal.watch([100, 200, 300], 400)
     assert terminal.lines == []
     assert terminal.shown == [
-        "sending 200 B of 400 B, 100 B/s, 2 s left",
-        "sending 300 B of 400 B, 100 B/s, 1 s left",
+        "[########--------] sending 200 B of 400 B, 100 B/s, 2 s left",
+        "[############----] sending 300 B of 400 B, 100 B/s, 1 s left",
         "",
     ]
+
+
+def test_a_bar_fits_its_line_and_ends_full_whatever_was_sent_again() -> None:
+    terminal = Screen(terminal=True)
+    terminal.watch([0, 0, 123_456_789, 999_900_000_000, 1_500_000_000_000], 999_900_000_000)
+    assert all(len(line) < 80 for line in terminal.shown)
+    assert [line.partition("]")[0].count("#") for line in terminal.shown] == [0, 0, 16, 16, 0]
+    terminal.watch([0, 0, 0], 0)
+    assert terminal.shown[-2].startswith("[----------------] sending 0 B of 0 B")
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from weighlock.errors import MalformedError, NotFoundError, RefusedError
 from weighlock.inputs import Enforced, VerifierInputs, option, output
@@ -16,8 +17,8 @@ from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Digest, Manifest
 from weighlock.stages import Context, Problem
 from weighlock.stages.verify import verify
-from weighlock.store import Opener, Readable, Store
-from weighlock.store.planning import plan
+from weighlock.store import Opener, Readable, Store, limits
+from weighlock.store.planning import Plan, plan
 from weighlock.store.sending import send
 from weighlock.store.targets import Target, find, open_store
 from weighlock.text import counted
@@ -100,7 +101,11 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     for reason in skipped:
         context.say(f"warning: a referrer is not copied: {reason}")
     origin = source if target.shares_registry(place) else None
-    moved = _move_blobs(source, store, node, origin, context)
+    blobs = [blob for one in node.all() for blob in (one.manifest.config, *one.manifest.layers)]
+    planned = plan(store, blobs, origin)
+    if isinstance(place.place, Path):
+        limits.check_room(place.place, sum(blob.size for blob in planned.absent()))
+    moved = _move_blobs(source, store, planned, context)
     store.push_manifest(node.raw)
     _attach(store, node)
     if place.tag:
@@ -141,13 +146,11 @@ def _read(source: Store, digest: Digest, depth: int, skipped: list[str]) -> Node
     return Node(manifest.descriptor(raw), raw, manifest, tuple(hanging))
 
 
-def _move_blobs(source: Store, store: Store, node: Node, origin: Store | None, context: Context) -> list[Descriptor]:
-    """Plan and move the blobs of all manifests; return what was not there before."""
-    blobs = [blob for one in node.all() for blob in (one.manifest.config, *one.manifest.layers)]
-    planned = plan(store, blobs, origin)
+def _move_blobs(source: Store, store: Store, planned: Plan, context: Context) -> list[Descriptor]:
+    """Do what is planned; return what was not there before."""
     for line in planned.lines():
         context.say(line)
-    sources: dict[Digest, Opener] = {blob.digest: _opener(source, blob) for blob in blobs}
+    sources: dict[Digest, Opener] = {blob.digest: _opener(source, blob) for blob, _ in planned.moves}
     moved = send(store, planned, sources, context.display)
     context.say(f"copied {counted(len(moved), 'blob')}")
     return moved

@@ -126,8 +126,11 @@ def origin_of(mount_from: str, target: Target, *, plain_http: bool) -> Store | N
 
 def preflight(path: Path, target: Target, context: Context) -> None:
     """Say in the first second what the target would refuse in the last, without a word to it."""
-    for warning in limits.check(target.place, [(entry.path, entry.size) for entry in walk(path)]):
+    files = [(entry.path, entry.size) for entry in walk(path)]
+    for warning in limits.check(target.place, files):
         context.say(f"warning: {warning}")
+    if isinstance(target.place, Path):
+        limits.check_room(target.place, limits.least(target.place, (count for _, count in files)))
 
 
 def weighed_before(

@@ -219,7 +219,7 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
 
 
 def _rehearsed(inputs: Inputs, config: Config, entry: ModelEntry | None, target: Target, context: Context) -> Outputs:
-    """Return what a release would say of the model; the target is not even looked at."""
+    """Return what a release would say of the model; the target is not even asked."""
     why = ambient.look(context.environ).why
     context.say(f"a rehearsal, nothing will be released: {why}")
     package.preflight(inputs.path, target, context)

@@ -1,4 +1,4 @@
-"""What a place will refuse, said in the first second: limits on the size of a file, on their number, and on time.
+"""What a place will refuse, said in the first second: limits on the size of a file, on their number, on time, on disk.
 
 Sources: GitHub's documentation of the container registry (10 GB a layer, 10 minutes an upload); distribution-spec 1.1.1
 (a manifest of 4 MiB has to be taken); modctl's own limits.
@@ -6,10 +6,12 @@ Sources: GitHub's documentation of the container registry (10 GB a layer, 10 min
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from shutil import disk_usage
 
-from weighlock.errors import InputError
+from weighlock.errors import InputError, UnfinishedError
 from weighlock.oci import MANIFEST_LIMIT
 from weighlock.store.parallel import Streams
 from weighlock.store.targets import Repository, at_github
@@ -42,6 +44,32 @@ def check(place: Path | Repository, files: Sequence[tuple[str, int]]) -> list[st
     if len(files) > _MODCTL_FILES:
         warnings.append(f"the model has {len(files)} files: modctl reads no more than {_MODCTL_FILES}")
     return warnings
+
+
+def check_room(
+    layout: Path, count: int, *, free: Callable[[Path], int] = lambda folder: disk_usage(folder).free
+) -> None:
+    """Raise `UnfinishedError` where a layout has no room for `count` more bytes."""
+    folder = next(folder for folder in (layout, *layout.absolute().parents) if folder.is_dir())
+    room = free(folder)
+    if count > room:
+        raise UnfinishedError(
+            f"{printable(str(layout))} has room for {size(room)}, and {size(count)} are to come",
+            remedy="Make room, or name a folder on a larger disk.",
+        )
+
+
+def least(layout: Path, sizes: Iterable[int]) -> int:
+    """Return how many bytes of files with these sizes a layout lacks at least, before a file is read.
+
+    A file may be there only where a blob has its size, and files of one size may be one blob.
+    """
+    try:
+        with os.scandir(layout / "blobs" / "sha256") as blobs:
+            there = {blob.stat(follow_symlinks=False).st_size for blob in blobs}
+    except OSError:  # no layout yet; what else is wrong with it, the layout says
+        there = set()
+    return sum(set(sizes) - there)
 
 
 def streams(place: str) -> Streams:

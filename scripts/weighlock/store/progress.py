@@ -1,4 +1,4 @@
-"""How far a transfer is, in words: bytes, rate, time left. A line every few seconds, or one live line on a terminal."""
+"""How far a transfer is: bytes, rate, time left. A line every few seconds, or a bar and one live line on a terminal."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from weighlock.text import size
 
 _PERIOD = 5.0  # seconds between two lines in a log
 _QUIET = 2.0  # seconds; a transfer that is over sooner needs no line
+
+_BAR = 16  # columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,15 @@ class Progress:
         if now - self._begun < _QUIET:
             return
         if self._display.live is not None:
-            self._display.live(self.line(moved, now))
+            self._display.live(f"{self._bar(moved)} {self.line(moved, now)}")
         elif now - self._said >= _PERIOD:
             self._said = now
             self._display.say(self.line(moved, now))
+
+    def _bar(self, moved: int) -> str:
+        """Return ``[########--------]``; with the words beside it, it fits into 80 columns."""
+        done = _BAR * min(moved, self._total) // max(self._total, 1)
+        return f"[{'#' * done}{'-' * (_BAR - done)}]"
 
     def line(self, moved: int, now: float) -> str:
         """Return ``sending 1.2 GB of 4.0 GB, 210.0 MB/s, 13 s left``."""
