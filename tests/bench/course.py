@@ -63,6 +63,7 @@ class Course:
         self.shards = [self._shard(number, size // SHARDS, sparse=sparse) for number in range(SHARDS)]
         self._key, self._public = folder / "k.key", folder / "k.pub"
         self._environ = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "DOCKER_CONFIG": str(folder / "none")}
+        self._environ["WEIGHLOCK_CACHE_DIR"] = str(folder / "kept")
         self.run(self._weighlock("keygen", str(folder / "k")))
         self.released = f"{address}/released/model:v1"
         self.release = self.run(
@@ -75,7 +76,7 @@ class Course:
 
     def dry_run(self) -> Sequence[str]:
         """Return the command that plans."""
-        return self._weighlock("package", str(self.model), "--to", self._fresh(), "--dry-run")
+        return self._weighlock("package", str(self.model), "--to", self._fresh(), "--dry-run", "--no-cache")
 
     def oras_push(self) -> Sequence[str]:
         """Return the command of oras-py."""
@@ -99,11 +100,15 @@ class Course:
 
     def push(self) -> Sequence[str]:
         """Return our command, into a repository that is new."""
-        return self._weighlock("package", str(self.model), "--to", self._fresh())
+        return self._weighlock("package", str(self.model), "--to", self._fresh(), "--no-cache")
 
     def push_again(self) -> Sequence[str]:
         """Return our command, where everything is there."""
-        return self._weighlock("package", str(self.model), "--to", self.released.rpartition(":")[0])
+        return self._weighlock("package", str(self.model), "--to", self.released.rpartition(":")[0], "--no-cache")
+
+    def push_known(self) -> Sequence[str]:
+        """Return our command, where everything is there and, after the first time, known from the digest cache."""
+        return self._weighlock("package", str(self.model), "--to", self.released.rpartition(":")[0], "--cache")
 
     def modelpack_pull(self) -> Sequence[str]:
         """Return the command of modelpack-client."""
