@@ -1,10 +1,15 @@
 """YAML read by its events: nothing is constructed, whatever its tags say, and aliases stay references.
 
+PyYAML has two parsers, libyaml's and its own, and loaders take either. They differ: ``{a:}`` is for its own one only,
+and a byte order mark, a tab or another line's end than usual may end a token for one of them. Where that can be, both
+read, and what either sees counts.
+
 Source: YAML 1.1 as PyYAML reads it, with its merge keys.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +27,7 @@ SLOW_LIMIT = 1024 * 1024  # bytes, without it
 DEPTH = 500
 MERGED = 100_000  # pairs that merge keys repeat
 
+_READ_IN_TWO_WAYS = re.compile(rb"[\t!]|\xc2\x85|\xe2\x80[\xa8\xa9]|\r(?!\n)|(?!\A)\xef\xbb\xbf")
 _INSTALL = "pyyaml is missing: install weighlock[scan]"
 _NULL = frozenset({"", "~", "null", "Null", "NULL"})
 
@@ -33,11 +39,20 @@ def documents(raw: bytes, notes: Notes) -> list[Any] | None:
     except ImportError:
         raise UnclearError(_INSTALL) from None
     fast = getattr(yaml, "CSafeLoader", None)
-    limit = LIMIT if fast else SLOW_LIMIT
+    found = _read(raw, fast, LIMIT, notes) if fast else None
+    if found is None or _READ_IN_TWO_WAYS.search(raw):
+        again = _read(raw, yaml.SafeLoader, SLOW_LIMIT, notes)
+        found = again if found is None else [*found, *(again or [])]
+    return found
+
+
+def _read(raw: bytes, loader: Any, limit: int, notes: Notes) -> list[Any] | None:
+    import yaml  # noqa: PLC0415 - as above
+
     if len(raw) > limit:
         raise UnclearError(f"YAML of {len(raw)} bytes, the limit is {limit}")
     try:
-        return _Tree(notes).build(yaml.parse(raw, Loader=fast or yaml.SafeLoader))
+        return _Tree(notes).build(yaml.parse(raw, Loader=loader))
     except yaml.YAMLError:
         return None
 
