@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from artifacts import KIND, put_blob, referrer
+from artifacts import KIND, put_blob, put_model, referrer
 from commands import Keys, weighlock
 from fake_registry import FakeRegistry, Reply, Rule
 from weighlock.errors import IntegrityError, RefusedError, UnfinishedError
@@ -104,6 +104,28 @@ def test_what_hangs_on_evidence_comes_along(released: str, tmp_path: Path) -> No
     outputs = copied(released, f"oci:{tmp_path}/away:v1")
     assert outputs.referrers == 5
     assert [item.annotations["label"] for item in fake.referrers(first.digest)] == ["a countersignature"]
+
+
+def test_by_digest_all_that_hangs_there_travels_into_one_folder(
+    released: str, keys: Keys, tmp_path: Path, fresh_repository: Callable[[], str], fake_registry: FakeRegistry
+) -> None:
+    """Through a registry without the referrers API and one with it, after the tag went on to another model."""
+    home = open_store(Target.parse(released))
+    subject = find(home, Target.parse(released))
+    (first, *_) = home.referrers(subject.digest)
+    home.attach(first, [referrer(home, first, "a countersignature")])
+    home.tag(put_model(home, b"another model"), "v1")
+    source = f"oci:{tmp_path}/home"
+    for station in (fresh_repository(), f"{fake_registry.address}/m", f"oci:{tmp_path}/away"):
+        outputs = copied(f"{source}@{subject.digest}", station, keys.public)
+        assert (outputs.digest, outputs.referrers, outputs.skipped) == (str(subject.digest), 5, ())
+        source = station
+    (tmp_path / "away").rename(tmp_path / "carried")
+    shutil.rmtree(tmp_path / "home")
+    carried = open_store(Target.parse(f"oci:{tmp_path}/carried"))
+    assert verifies(f"oci:{tmp_path}/carried@{subject.digest}", keys)
+    assert [item.annotations["label"] for item in carried.referrers(first.digest)] == ["a countersignature"]
+    assert carried.tags() == ()
 
 
 def test_a_referrer_that_cannot_be_read_is_named_and_left_behind(

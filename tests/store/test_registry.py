@@ -317,6 +317,53 @@ def test_trying_ends_with_the_registrys_own_words(fake_registry: FakeRegistry, c
     assert sum(clock.waits) <= 120
 
 
+@pytest.mark.parametrize(
+    ("kind", "body", "words"),
+    [
+        (
+            "application/json",
+            '{"errors": [{"code": "DENIED", "message": "no", "detail": "quota"}]}',
+            "(DENIED: no, quota)",
+        ),
+        ("application/json", '{"errors": [{"code": "A"}, {"code": "B", "detail": {"a": 1}}]}', "(A: ; B: )"),
+        ("application/json", '{"message": "no such owner"}', "(no such owner)"),
+        ("application/json", '{"details": "incorrect username or password"}', "(incorrect username or password)"),
+        ("application/json", '{"errors": []}', ""),
+        ("application/json", '{"errors": "none"}', ""),
+        ("text/plain; charset=utf-8", "body too large\nat line 3", "(body too large)"),
+        ("text/html", "<html>too large</html>", ""),
+        (
+            "application/xml",
+            "<?xml?><Error><Code>Expired</Code>\n<Message>of today</Message></Error>",
+            "(Expired: of today)",
+        ),
+        ("text/plain", "x" * 1000, f"({'x' * 200}… (800 more characters))"),
+        ("text/plain", " \n", ""),
+        ("", "\xff", ""),
+    ],
+)
+def test_a_failure_has_the_servers_own_words(
+    fake_registry: FakeRegistry, clock: Clock, kind: str, body: str, words: str
+) -> None:
+    fake_registry.rules.append(Rule("PUT", UPLOADS, instead=Reply(400, {"Content-Type": kind}, body.encode("latin-1"))))
+    with pytest.raises(StoreError) as caught:
+        store(fake_registry, clock).push_blob(LAYER, opener(b"0123456789"))
+    name = f"{fake_registry.address}/acme/model"
+    assert caught.value.what == f"{name}: storing {LAYER.digest} was answered with 400{words and f' {words}'}"
+
+
+def test_a_token_service_that_refuses_is_quoted_too(fake_registry: FakeRegistry, clock: Clock) -> None:
+    fake_registry.auth = "bearer"
+    body = json.dumps({"errors": [{"code": "DENIED", "message": "requested access is denied"}]}).encode()
+    fake_registry.rules += [
+        Rule("GET", "/token", instead=Reply(429, {"Retry-After": "9"}, body), times=1),
+        Rule("GET", "/token", instead=Reply(403, {}, body)),
+    ]
+    with pytest.raises(StoreError, match=r"refused '.*' with 403 \(DENIED: requested access is denied\)"):
+        store(fake_registry, clock).resolve("v1")
+    assert clock.waits == [9]
+
+
 def test_each_attempt_opens_the_source_again(fake_registry: FakeRegistry, clock: Clock) -> None:
     opened: list[int] = []
 

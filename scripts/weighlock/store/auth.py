@@ -13,7 +13,8 @@ from urllib.parse import urlencode
 
 from weighlock import jsonio
 from weighlock.errors import MalformedError, StoreError
-from weighlock.retries import PassingError
+from weighlock.retries import PassingError, retry_after
+from weighlock.store.complaints import said
 from weighlock.store.credentials import Credentials
 from weighlock.store.targets import at_github
 from weighlock.store.wire import Request, Wire, host_of, origin
@@ -116,15 +117,16 @@ class Authorizer:
         scope = challenge.parameters.get("scope") or f"repository:{self._repository.partition('/')[2]}:{actions}"
         asked = {"service": challenge.parameters.get("service", ""), "scope": scope}
         with self._wire.send(_token_request(realm, asked, credentials)) as answer:
-            raw = answer.read(_ANSWER_LIMIT)
+            if answer.status == 200:
+                return _read_token(answer.read(_ANSWER_LIMIT), host_of(realm))
+            words = said(answer)
         if answer.status in {408, 429} or answer.status >= 500:
-            raise PassingError(StoreError(f"the token service {host_of(realm)} answered {answer.status}"))
-        if answer.status != 200:
-            raise StoreError(
-                f"the token service {host_of(realm)} refused '{printable(scope)}' with {answer.status}",
-                remedy=self.remedy(actions),
-            )
-        return _read_token(raw, host_of(realm))
+            error = StoreError(f"the token service {host_of(realm)} answered {answer.status}{words}")
+            raise PassingError(error, retry_after(answer.headers.get("Retry-After", "")))
+        raise StoreError(
+            f"the token service {host_of(realm)} refused '{printable(scope)}' with {answer.status}{words}",
+            remedy=self.remedy(actions),
+        )
 
 
 def _token_request(realm: str, asked: dict[str, str], credentials: Credentials | None) -> Request:

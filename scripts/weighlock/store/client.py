@@ -9,12 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
-from weighlock import jsonio
-from weighlock.errors import MalformedError, StoreError
+from weighlock.errors import StoreError
 from weighlock.retries import Attempts, PassingError, Retries, retry_after
 from weighlock.store.auth import PULL, Authorizer
+from weighlock.store.complaints import said
 from weighlock.store.wire import Answer, Body, Request, Wire, host_of, origin
-from weighlock.text import printable
 
 _ERROR_LIMIT = 64 * 1024  # bytes of an error's body that are looked at
 _REDIRECTS = 5
@@ -130,14 +129,14 @@ class Client:
             yield answer
 
     def _error(self, call: Call, answer: Answer) -> Exception:
-        said = _said(answer)
+        words = said(answer)
         host = host_of(answer.url)
         elsewhere = "" if origin(answer.url) == origin(self._base) else f" by {host}"
-        failed = f"{self.name}: {call.what} was answered{elsewhere} with {answer.status}{said}"
-        if answer.status in {401, 403} and not elsewhere and "secondary rate limit" not in said:
+        failed = f"{self.name}: {call.what} was answered{elsewhere} with {answer.status}{words}"
+        if answer.status in {401, 403} and not elsewhere and "secondary rate limit" not in words:
             return StoreError(failed, remedy=self._authorizer.remedy(call.actions))
         error = StoreError(failed, remedy=_REMEDIES.get(answer.status, ""))
-        if answer.status in _PASSING or "secondary rate limit" in said:
+        if answer.status in _PASSING or "secondary rate limit" in words:
             return PassingError(error, retry_after(answer.headers.get("Retry-After", "")))
         return error
 
@@ -151,13 +150,3 @@ _REMEDIES = {
 
 def _request(call: Call, authorization: str | None) -> Request:
     return Request(call.method, call.url, call.headers, call.body() if call.body else None, authorization)
-
-
-def _said(answer: Answer) -> str:
-    """Return the registry's own code and message, where its error has the form of the specification."""
-    try:
-        errors = jsonio.objects(jsonio.parse(answer.read(_ERROR_LIMIT), "error"), "errors", "error")
-    except MalformedError:
-        return ""
-    words = (printable(f"{error.get('code', '')}: {error.get('message', '')}") for error in errors[:3])
-    return f" ({'; '.join(words)})" if errors else ""
