@@ -38,7 +38,11 @@ class Tree:
 
     def outs(self) -> list[dvc.Out]:
         """Return all that DVC keeps of the commit."""
-        return [out for path in self.files if dvc.is_dvc(path) for out in dvc.outs(path, self.text(path))]
+        return [out for path in self.files if dvc.is_dvc(path) for out in self.outs_of(path)]
+
+    def outs_of(self, path: str) -> list[dvc.Out]:
+        """Return what one of DVC's files names."""
+        return list(dvc.outs(path, self.text(path), self.text(dvc.pipeline(path))))
 
     def holding(self, models: Collection[str]) -> set[str]:
         """Return those of the models of which the commit holds something: files, or what DVC knows of them."""
@@ -120,5 +124,5 @@ def _outs(path: str, before: Tree, after: Tree) -> list[str]:
     """Return the files and folders whose content a changed file of DVC keeps."""
     if not dvc.is_dvc(path):
         return []
-    old, new = ({out.path: out.md5 for out in dvc.outs(path, tree.text(path))} for tree in (before, after))
+    old, new = ({out.path: out.md5 for out in tree.outs_of(path)} for tree in (before, after))
     return [out for out, digest in new.items() if old.get(out) != digest]

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -246,6 +247,32 @@ def test_what_lfs_keeps_is_fetched_for_the_models_that_are_touched_only(change: 
     run = change.pull_request()
     assert run.jobs == GREEN, run.log
     assert asked.read_text() == "pull --include=models/tiny/model.safetensors --exclude=\n"
+
+
+@pytest.mark.parametrize("fetched", [True, False])
+def test_what_dvc_keeps_is_scanned_when_a_job_of_the_caller_fetched_it(change: Change, *, fetched: bool) -> None:
+    """The jobs are those of README.md; two programs on the PATH stand for pipx and DVC."""
+    (jobs,) = re.findall(r"```yaml\n(  dvc:\n.*?)```", (acting.ROOT / "README.md").read_text(), re.DOTALL)
+    change.write(".github/workflows/models.yml", f"name: models\non: [pull_request]\npermissions: {{}}\njobs:\n{jobs}")
+    change.write(".gitignore", "/models/tiny\n/.dvc/cache\n")
+    subprocess.run(["git", "rm", "-rq", "--cached", "models/tiny"], cwd=change.folder, check=True)
+    change.base = acting.commit(change.folder)
+    weights = (change.folder / "models/tiny/model.safetensors").read_bytes()
+    md5 = hashlib.md5(weights, usedforsecurity=False).hexdigest()
+    change.write("models/new.safetensors.dvc", f"outs: [{{md5: {md5}, hash: md5, path: new.safetensors}}]\n")
+    place = change.act.scratch / "bin"
+    place.mkdir()
+    (change.act.scratch / "remote").write_bytes(weights)
+    into = f".dvc/cache/files/md5/{md5[:2]}"
+    fetch = f"mkdir -p {into} && cp {change.act.scratch}/remote {into}/{md5[2:]}" if fetched else "exit 1"
+    for name, line in (("pipx", "exit 0"), ("dvc", fetch)):
+        (place / name).write_text(f"#!/bin/sh\n{line}\n")
+        (place / name).chmod(0o755)
+    run = change.pull_request()
+    assert run.jobs == (GREEN | {"dvc": "success"} if fetched else RED | {"dvc": "failure"}), run.log
+    page = summary(run)
+    assert "<code>models/new.safetensors</code>" in page
+    assert ("its content is not here" in page) is not fetched
 
 
 HOSTILE = "x ::set-output::pass <img> [a](http:__e.example) `id` $(id) |.pkl"

@@ -129,7 +129,7 @@ def test_what_lfs_kept_before_is_compared_by_digest(repo: Repo) -> None:
     ("contents", "words"),
     [
         ({"m/w.safetensors": pointer(WEIGHTS)}, "lfs pointer"),
-        ({"m/model.pkl.dvc": "outs:\n- md5: 1\n  path: model.pkl\n"}, "not in the repository"),
+        ({"m/model.pkl.dvc": "outs:\n- md5: 1\n  path: model.pkl\n"}, "its content is not here"),
         ({"m/w.safetensors": WEIGHTS, "m/a\\b": "x"}, "backslash"),
     ],
 )
@@ -137,6 +137,59 @@ def test_what_cannot_be_scanned_is_held(repo: Repo, contents: dict[str, bytes | 
     base = repo.commit({"a": ""})
     repo.commit(contents)
     assert words in checked(base).held[0].message
+
+
+def kept(content: bytes, path: str = "w.safetensors") -> str:
+    return f"outs: [{{path: {path}, md5: {hashlib.md5(content, usedforsecurity=False).hexdigest()}}}]\n"
+
+
+def test_what_dvc_keeps_in_a_model_is_held_until_it_is_here(
+    repo: Repo, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    base = repo.commit({"a": ""})
+    listed = "version: 1\nmodels: [{name: m, path: m}]\n"
+    repo.commit({"m/README.md": "words", "m/w.safetensors.dvc": kept(WEIGHTS), "weighlock.yml": listed})
+    (held,) = checked(base).held
+    assert (held.path, held.verdict) == ("m/w.safetensors", "unscanned")
+    assert "its content is not here" in held.message
+    assert "dvc-artifact" in held.remedy
+    cache = tmp_path_factory.mktemp("cache")
+    digest = hashlib.md5(WEIGHTS, usedforsecurity=False).hexdigest()
+    (cache / "files/md5" / digest[:2]).mkdir(parents=True)
+    (cache / "files/md5" / digest[:2] / digest[2:]).write_bytes(WEIGHTS)
+    model = checked(base, dvc_cache=cache)
+    assert model.passed, model.held
+    assert model.files == 3
+    Path("m/w.safetensors").write_bytes(RESHAPED)
+    assert "not what DVC names" in checked(base).held[0].message
+
+
+def test_a_model_that_only_dvc_has_is_held_and_then_scanned(
+    repo: Repo, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    base = repo.commit({"a": ""})
+    repo.commit({"m/best.pkl.dvc": kept(EVIL, "best.pkl")})
+    (held,) = checked(base).held
+    assert (held.path, held.verdict) == ("m/best.pkl", "unscanned")
+    cache = tmp_path_factory.mktemp("cache")
+    digest = hashlib.md5(EVIL, usedforsecurity=False).hexdigest()
+    (cache / digest[:2]).mkdir()
+    (cache / digest[:2] / digest[2:]).write_bytes(EVIL)
+    (held,) = checked(base, dvc_cache=cache).held
+    assert (held.path, held.verdict) == ("m/best.pkl", "unsafe")
+
+
+def test_dvc_brings_no_policy(repo: Repo, tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = repo.commit({"a": ""})
+    policy = b"version: 1\nscan: {review: pass}\n"
+    repo.commit({"w.safetensors": WEIGHTS, "config.json": "{}", "weighlock.yml.dvc": kept(policy, "weighlock.yml")})
+    cache = tmp_path_factory.mktemp("cache")
+    digest = hashlib.md5(policy, usedforsecurity=False).hexdigest()
+    (cache / digest[:2]).mkdir()
+    (cache / digest[:2] / digest[2:]).write_bytes(policy)
+    model = checked(base, dvc_cache=cache)
+    assert not Path("weighlock.yml").exists()
+    assert [held.path for held in model.held if "not here" in held.message] == ["weighlock.yml"]
 
 
 def test_a_link_out_of_the_repository_is_held(repo: Repo, tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from weighlock.config import document
 from weighlock.errors import InputError
+from weighlock.jsonio import Json
 
 _FOLDER = ".dir"  # ends the digest of a folder: it is that of DVC's list of its files
 
@@ -30,20 +31,43 @@ def is_dvc(path: str) -> bool:
     return path.endswith(".dvc") or posixpath.basename(path) == "dvc.lock"
 
 
-def outs(path: str, content: bytes) -> Iterator[Out]:
-    """Yield what a ``.dvc`` file or ``dvc.lock`` names; a broken file names nothing, and no name leads out."""
-    try:
-        whole = document.plain(content, path) if content else {}
-    except InputError:
-        return
-    stages = whole.get("stages") if posixpath.basename(path) == "dvc.lock" else {"": whole}
-    for stage in stages.values() if isinstance(stages, dict) else ():
+def pipeline(path: str) -> str:
+    """Return the path of the file that says in which folders the stages of a ``dvc.lock`` run."""
+    return posixpath.join(posixpath.dirname(path), "dvc.yaml")
+
+
+def outs(path: str, content: bytes, stages: bytes = b"") -> Iterator[Out]:
+    """Yield what a ``.dvc`` file or ``dvc.lock`` names; a broken file names nothing, and no name leads out.
+
+    `stages` is the ``dvc.yaml`` beside a ``dvc.lock``.
+    """
+    whole, folders = _plain(path, content), _folders(_plain(pipeline(path), stages))
+    locked = whole.get("stages") if posixpath.basename(path) == "dvc.lock" else {"": whole}
+    for name, stage in locked.items() if isinstance(locked, dict) else ():
         named = stage.get("outs") if isinstance(stage, dict) else None
         for out in named if isinstance(named, list) else ():
             if isinstance(out, dict) and isinstance(out.get("path"), str):
-                folder = posixpath.join(posixpath.dirname(path), str(stage.get("wdir") or ""))
-                place = posixpath.normpath(posixpath.join(folder, out["path"]))
+                below = str(stage.get("wdir") or folders.get(name.partition("@")[0]) or "")
+                place = posixpath.normpath(posixpath.join(posixpath.dirname(path), below, out["path"]))
                 if place != ".." and not place.startswith(("/", "../")):
                     md5, size = str(out.get("md5") or ""), out.get("size")
                     known = size if isinstance(size, int) else 0
                     yield Out(place, md5.removesuffix(_FOLDER), known, folder=md5.endswith(_FOLDER))
+
+
+def _plain(path: str, content: bytes) -> Json:
+    try:
+        return document.plain(content, path) if content else {}
+    except InputError:
+        return {}
+
+
+def _folders(whole: Json) -> dict[str, str]:
+    """Return the folder of each stage that does not run beside its ``dvc.yaml``; ``foreach`` has it one step further in."""
+    stages = whole.get("stages")
+    found = {}
+    for name, stage in stages.items() if isinstance(stages, dict) else ():
+        inner = stage.get("do", stage) if isinstance(stage, dict) else None
+        if isinstance(inner, dict) and isinstance(inner.get("wdir"), str):
+            found[name] = inner["wdir"]
+    return found

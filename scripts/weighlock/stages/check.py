@@ -8,30 +8,30 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighlock import changes, checking, facts, finding, git, remedies, sarif, waivers
+from weighlock import changes, checking, dvc, facts, finding, git, holding, sarif
 from weighlock.auditing import Service
 from weighlock.auditing.audit import Tools
 from weighlock.checking import Checked, Held, Result
 from weighlock.config import NAME, ScanPolicy
+from weighlock.dvc import content
 from weighlock.errors import InputError, WeighlockError
 from weighlock.git import Repository
 from weighlock.inputs import option, output
 from weighlock.jsonio import Json
-from weighlock.ledger import Ledger, Row
 from weighlock.planning import Plan, Touched
-from weighlock.scanners import Severity, Verdict
+from weighlock.scanners import Verdict
 from weighlock.stages import Context, Problem, audit, compare
 from weighlock.stages.compare import Earlier
 from weighlock.stages.plan import ChangeInputs
 from weighlock.stages.scan import scan_model
 from weighlock.text import counted, printable
+from weighlock.touching import Tree
 
 ALL = "all"
-REASONS = 3  # of one file in a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,11 @@ class Inputs(ChangeInputs):
     report: Path | None = option("write the result to this file (JSON)", default=None, metavar="FILE")
     ledgers: Path | None = option("write each model's ledger into this folder", default=None, metavar="DIR")
     lfs: bool = option("fetch what Git LFS keeps of the models that are checked", default=False)
+    dvc_cache: Path | None = option(
+        "folder that `dvc fetch` filled (.dvc/cache), from which what DVC keeps of the models is taken",
+        default=None,
+        metavar="DIR",
+    )
     service: Service = option("vulnerability service: pypi or osv", default=Service.PYPI)
     service_url: str = option("URL of the vulnerability service, for a mirror", default="", metavar="URL")
 
@@ -95,11 +100,12 @@ def run(inputs: Inputs, context: Context, *, using: Tools | None = None) -> Outp
             remedy="Run all jobs again: the commits, or Weighlock, changed between them.",
         )
     number, chosen = _part(plan, inputs.shard)
+    rules = compare.policy_here(inputs.config, context.say)  # before anything comes from elsewhere
     if inputs.lfs:
         _fetch(repository, chosen, context)
-    rules = compare.policy_here(inputs.config, context.say)
+    kept = _kept(repository, chosen, inputs)
     with tempfile.TemporaryDirectory(prefix="weighlock-") as scratch:
-        work = _Work(inputs, context, repository, plan.base, rules, Path(scratch), using)
+        work = _Work(inputs, context, repository, plan.base, rules, Path(scratch), kept, using)
         models = tuple(work.check(model, position) for position, model in enumerate(chosen))
     result = Result(plan.digest, number, models)
     if inputs.report:
@@ -130,6 +136,21 @@ def _fetch(repository: Repository, chosen: list[Touched], context: Context) -> N
         context.say("Git LFS could not bring the content of the models' files; is git-lfs installed?")
 
 
+def _kept(repository: Repository, chosen: list[Touched], inputs: Inputs) -> list[dvc.Out]:
+    """Return what DVC keeps of the models, after bringing what the cache has of it; never a policy."""
+    with repository.reading() as reader:
+        outs = Tree(repository.files("HEAD"), reader).outs()
+    kept = [out for out in outs if any(_of(out, model.path) for model in chosen)]
+    if inputs.dvc_cache:
+        wanted = [out for out in kept if not finding.inside(inputs.config, out.path)]
+        content.bring(repository.top, wanted, inputs.dvc_cache)
+    return kept
+
+
+def _of(out: dvc.Out, model: str) -> bool:
+    return finding.inside(out.path, model) or finding.inside(model, out.path)
+
+
 @dataclass(frozen=True, slots=True)
 class _Work:
     inputs: Inputs
@@ -138,6 +159,7 @@ class _Work:
     base: str | None
     rules: ScanPolicy
     scratch: Path
+    kept: Sequence[dvc.Out]
     using: Tools | None
 
     def check(self, model: Touched, position: int) -> Checked:
@@ -147,18 +169,20 @@ class _Work:
         try:
             return self._scanned(model, position, audited)
         except WeighlockError as error:
-            held = (Held(model.path, _sentence(error.what), error.remedy, verdict="error"), *audited)
+            held = (Held(model.path, holding.sentence(error.what), error.remedy, verdict="error"), *audited)
             return Checked(model.path, 0, model.size, held, run=sarif.empty(checking.category(model.path)))
 
     def _scanned(self, model: Touched, position: int, audited: list[Held]) -> Checked:
         path, notes = Path(model.path), list[str]()
         if not path.resolve().is_relative_to(self.repository.top.resolve()):
             raise InputError("the model is a link out of the repository", remedy="Commit the files themselves.")
+        wrong = [*self._wrong(model.path)]
         if not path.exists():
-            raise InputError(
-                "the model is not in the repository",
-                remedy="If DVC keeps it: fetch it in a job of your own, and check it there with weighlock check.",
-            )
+            if wrong:
+                return Checked(
+                    model.path, 0, model.size, (*wrong, *audited), run=sarif.empty(checking.category(model.path))
+                )
+            raise InputError("the model is not in the repository", remedy="Commit it, or what DVC names of it.")
         earlier = Earlier(self.repository, self.base or "", self.rules, self.scratch)
         found, ledger = scan_model(path, policy=self.rules, say=self._listening(notes), kept=earlier.cache)
         rows = {row.path: row for row in ledger.rows}
@@ -169,18 +193,24 @@ class _Work:
             )
         before = earlier.side(model.path, found, self.context.say) if self.base else None
         after = changes.side(ledger, facts.of(found, rows))
-        folder = _folder(model.path)
-        held = [_held(row, folder) for row in _not_safe(ledger)]
+        folder = holding.folder(model.path)
+        held = [holding.judged(row, folder) for row in ledger.rows if row.verdict is not Verdict.SAFE]
         return Checked(
             model.path,
             len(ledger.rows),
             after.size,
-            tuple(checking.worst([*held, *audited])),
+            tuple(checking.worst([*held, *wrong, *audited])),
             tuple(notes),
             sum(len(row.waived) for row in ledger.rows),
             changes.between(before, after) if self.base else None,
             sarif.run(ledger, checking.category(model.path), folder),
         )
+
+    def _wrong(self, model: str) -> Iterator[Held]:
+        """Yield what DVC keeps of a model and is not here, or is not what lies here."""
+        for out in self.kept:
+            if _of(out, model) and (words := content.wrong(self.repository.top, out)):
+                yield holding.kept(out.path, words)
 
     def _listening(self, notes: list[str]) -> Callable[[str], None]:
         """Return what takes the scan's progress, and keeps what it says of waivers that ran out."""
@@ -199,41 +229,8 @@ class _Work:
         try:
             outputs = audit.run(inputs, self.context, using=self.using)
         except WeighlockError as error:
-            yield Held(path, _sentence(error.what), error.remedy, verdict="error")
+            yield Held(path, holding.sentence(error.what), error.remedy, verdict="error")
             return
-        folder = _folder(path, file=True)
+        folder = holding.folder(path, file=True)
         for problem in outputs.problems():
             yield Held(folder + problem.path, problem.message, "", problem.line, outputs.verdict)
-
-
-def _not_safe(ledger: Ledger) -> list[Row]:
-    return [row for row in ledger.rows if row.verdict is not Verdict.SAFE]
-
-
-def _held(row: Row, folder: str) -> Held:
-    """Say what would happen and what to do, for somebody who has only ever saved a model."""
-    reasons = [printable(reason, 400) for reason in row.reasons()]
-    more = [f"and {len(reasons) - REASONS} more"] if len(reasons) > REASONS else []
-    wanted = waivers.lines(row)
-    answer = f" Or answer for it in {NAME}, under scan.waivers: {wanted[0]}" if wanted else ""
-    named = "; ".join(reasons[:REASONS] + more)
-    message = f"{row.verdict.name.lower()} ({row.format}): {_meaning(row)}{named}."
-    return Held(folder + row.path, message, remedies.of(row) + answer, verdict=row.verdict.name.lower())
-
-
-def _meaning(row: Row) -> str:
-    found = [finding for report in row.reports for finding in report.findings if finding.severity > Severity.REVIEW]
-    runs = row.verdict is Verdict.UNSAFE and any(finding.rule.startswith("pickle.") for finding in found)
-    return "whoever loads this file runs code that is hidden in it. " if runs else ""
-
-
-def _folder(path: str, *, file: bool = False) -> str:
-    """Return where the model's file names begin, with a slash at its end."""
-    if path == finding.TOP:
-        return ""
-    above = path.rpartition("/")[0] if file or Path(path).is_file() else path
-    return above + "/" if above else ""
-
-
-def _sentence(words: str) -> str:
-    return words[:1].upper() + words[1:] + ("" if words.endswith(".") else ".")
