@@ -8,8 +8,8 @@ in ``$WEIGHLOCK_ENV_DIR``, else ``$RUNNER_TEMP/weighlock``, else the user's cach
 The workspace is hostile: it may hold ``venv.py``, ``pip/``, ``uv.toml`` or ``sitecustomize.py``. So every Python runs
 with ``-I``, every installer runs in another folder, and variables that would steer them are left out.
 
-One file, since ``-I`` keeps its neighbours from being imported, and one that runs on Python 3.8, so that an old Python
-can find a newer one. Exit codes: the stage's own; 2 for a wrong call; 3 where there is no environment for the stage.
+It imports none of its neighbours, which ``-I`` hides, and runs on Python 3.8, so that an old Python can find a newer one.
+Each environment gets a copy of ``compiled.py``. Exit codes: the stage's own; 2 for a wrong call; 3 where there is no environment for the stage.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from typing import NamedTuple, NoReturn
 
 SCRIPTS = Path(__file__).resolve().parent
 LOCKS = SCRIPTS.parent / "requirements"
+COMPILED = SCRIPTS / "compiled.py"
 OLDEST = (3, 10)
 NEWEST = (3, 14)
 LIMITS = {"scan": (3, 12), "check": (3, 12), "release": (3, 12), "dev": (3, 12)}  # modelscan does not install on 3.13
@@ -83,9 +84,7 @@ def main(words: Sequence[str]) -> int:
 def run(stage: str, arguments: Sequence[str]) -> NoReturn:
     """Become the stage."""
     folder = make(stage)
-    # Compiled modules go to the environment: the action's own folder may be read-only, or shared by jobs.
-    options = ["-I", "-X", "utf8", "-X", "pycache_prefix=" + str(folder / "pycache")]
-    command = [_program(folder, "python"), *options, "-c", RUN, str(SCRIPTS), stage, *arguments]
+    command = [_program(folder, "python"), "-I", "-X", "utf8", "-c", RUN, str(SCRIPTS), stage, *arguments]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     sys.stderr.flush()
     if os.name == "nt":  # where exec would end this process before its successor
@@ -103,14 +102,15 @@ def make(lock: str, place: Path | None = None) -> Path:
         known = ", ".join(sorted(path.stem for path in LOCKS.glob("*.txt")))
         raise LaunchError(f"There is no lock '{lock}', only: {known}.")
     python = find_python(lock)
-    parts = [source.read_bytes(), python.build.encode(), python.prefix.encode(), str(SCRIPTS if place else "").encode()]
-    key = hashlib.sha256(b"\0".join(parts)).hexdigest()
+    texts = [python.build.encode(), python.prefix.encode(), str(SCRIPTS if place else "").encode()]
+    key = hashlib.sha256(b"\0".join([source.read_bytes(), COMPILED.read_bytes(), *texts])).hexdigest()
     folder = place or home() / (lock + "-" + key[:16])
     if not _finished(folder, key):
         with _alone(folder):
             if not _finished(folder, key):
                 _say(f"weighlock: preparing the environment of requirements/{lock}.txt")
                 _build(folder, python, source)
+                _add_compiled(folder, python)
                 if place:
                     _add_command(folder, python)
                 (folder / MARKER).write_text(key, encoding="utf-8")
@@ -209,10 +209,21 @@ def _installer(folder: Path, python: Python, lock: str) -> list[str]:
     )
 
 
+def _packages(folder: Path, python: Python) -> Path:
+    inside = ("Lib",) if os.name == "nt" else ("lib", f"python{python.version[0]}.{python.version[1]}")
+    return folder.joinpath(*inside, "site-packages")
+
+
+def _add_compiled(folder: Path, python: Python) -> None:
+    """Let the environment keep what is compiled of the scripts; its Python reads the ``.pth`` file as it starts."""
+    packages = _packages(folder, python)
+    shutil.copyfile(str(COMPILED), str(packages / "_weighlock_compiled.py"))
+    (packages / "_weighlock_compiled.pth").write_text("import _weighlock_compiled\n", encoding="utf-8")
+
+
 def _add_command(folder: Path, python: Python) -> None:
     """Make `weighlock` importable in the environment, and a command of it; no build backend takes part."""
-    packages = folder / "lib" / f"python{python.version[0]}.{python.version[1]}" / "site-packages"
-    (packages / "weighlock.pth").write_text(f"{SCRIPTS}\n", encoding="utf-8")
+    (_packages(folder, python) / "weighlock.pth").write_text(f"{SCRIPTS}\n", encoding="utf-8")
     script = folder / "bin" / "weighlock"
     script.write_text(f'#!/bin/sh\nexec {shlex.quote(_program(folder, "python"))} -Im weighlock "$@"\n')
     script.chmod(0o755)

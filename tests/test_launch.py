@@ -69,7 +69,8 @@ def bench(tmp_path: Path) -> Bench:
     digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
     for folder in ("repository/scripts/weighlock", "repository/requirements", "workspace", "home", "bin"):
         (tmp_path / folder).mkdir(parents=True)
-    shutil.copy(LAUNCHER, tmp_path / "repository/scripts/launch.py")
+    for name in ("launch.py", "compiled.py"):
+        shutil.copy(LAUNCHER.parent / name, tmp_path / "repository/scripts" / name)
     (tmp_path / "repository/scripts/weighlock/__init__.py").touch()
     (tmp_path / "repository/scripts/weighlock/__main__.py").write_text(PROGRAM)
     (tmp_path / "repository/requirements/sign.txt").write_text(f"ballast==1 --hash=sha256:{digest}\n")
@@ -119,6 +120,20 @@ def test_nothing_is_written_beside_the_scripts_or_into_the_workspace(bench: Benc
     assert bench.start("sign").returncode == 0
     assert sorted((bench.root / "repository").rglob("*")) == before
     assert list(bench.workspace.iterdir()) == []
+
+
+def test_the_environment_keeps_what_is_compiled_of_the_scripts_and_nothing_else(bench: Bench) -> None:
+    assert bench.start("sign").returncode == 0
+    (marker,) = bench.made()
+    (cache,) = marker.parent.glob("pycache")
+    weighlock = bench.root / "repository/scripts/weighlock"
+    kept = {Path("/", path.relative_to(cache)).parent for path in cache.rglob("*.pyc")}
+    assert kept == {weighlock}
+    old = next(cache.rglob("__init__.*.pyc"))
+    before = old.read_bytes()
+    (weighlock / "__init__.py").write_text("CHANGED = 'by a new commit'\n")
+    assert bench.start("sign").returncode == 0
+    assert b"by a new commit" in old.read_bytes() != before
 
 
 def test_the_second_run_uses_the_environment_again(bench: Bench) -> None:

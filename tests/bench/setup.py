@@ -84,8 +84,7 @@ def _launched(stage: str, home: Path, path: str) -> Took:
 
 def _direct(stage: str, python: Path) -> float:
     code = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module('weighlock', run_name='__main__')"
-    cache = f"pycache_prefix={python.parents[1] / 'pycache'}"
-    command = [str(python), "-I", "-X", "utf8", "-X", cache, "-c", code, str(ROOT / "scripts"), stage, "--help"]
+    command = [str(python), "-I", "-X", "utf8", "-c", code, str(ROOT / "scripts"), stage, "--help"]
     return _timed(command, {"HOME": str(python.parents[3]), "PATH": "/usr/bin:/bin"}).wall
 
 

@@ -34,9 +34,8 @@ _SET = {
 
 
 def command(words: Sequence[str], python: str = sys.executable) -> list[str]:
-    """Return the command line of an isolated Python; compiled modules go where ours go."""
-    cached = ["-X", f"pycache_prefix={sys.pycache_prefix}"] if sys.pycache_prefix else []
-    return [python, "-I", "-X", "utf8", *cached, *words]
+    """Return the command line of an isolated Python."""
+    return [python, "-I", "-X", "utf8", *words]
 
 
 def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
