@@ -4,7 +4,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 # The launcher may replace .venv, so it must not run from there.
-OUTSIDE := $(PATH)
+OUTSIDE := $(subst $(CURDIR)/.venv/bin:,,$(PATH))
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 LAUNCH = PATH="$(OUTSIDE)" python3 -I scripts/launch.py
