@@ -151,6 +151,14 @@ def test_examples_in_a_readme_give_inputs_that_exist(path: Path) -> None:
     assert uses
 
 
+@pytest.mark.parametrize("name", [name for name in ACTIONS if "identity-token-file" in fields(name)])
+def test_the_first_example_of_an_action_that_signs_has_no_key(name: str) -> None:
+    first, *others = re.findall(r"^```yaml\n(.*?)^```", render.page(name).read_text(), re.MULTILINE | re.DOTALL)
+    assert "uses: weighlock/weighlock" in first
+    assert "key:" not in first
+    assert "  id-token: write" in others[-1], "the permissions come last"
+
+
 def steps(document: Any) -> list[dict[str, Any]]:
     """Return the steps of a workflow, or of an extract that lists steps."""
     if isinstance(document, list):

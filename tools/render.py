@@ -33,6 +33,7 @@ ROOT_STAGE = "release"
 PYTHON = "Python that starts the launcher; it finds one that the stage supports by itself (default: python3)"
 READ = "to check the repository out"
 PUSH = "to write to this repository's GitHub packages; not needed for another registry"
+SIGN = "to sign in the name of the workflow; not needed with a key"
 PULL = "to read from this repository's GitHub packages; not needed for another registry"
 PREVIOUS = "to read the release that `previous` names; not needed without it"
 
@@ -59,7 +60,7 @@ class About:
 
 
 ACTIONS = {
-    "release": About("anchor", {"contents": ("read", READ), "packages": ("write", PUSH)}),
+    "release": About("anchor", {"contents": ("read", READ), "id-token": ("write", SIGN), "packages": ("write", PUSH)}),
     "scan": About("search", {"contents": ("read", READ), "packages": ("read", PREVIOUS)}),
     "audit": About("list", {"contents": ("read", READ)}),
     "plan": About("map", {"contents": ("read", READ)}),
@@ -68,9 +69,9 @@ ACTIONS = {
     "describe": About("edit", {"contents": ("read", READ)}),
     "package": About("package", {"contents": ("read", READ), "packages": ("write", PUSH)}),
     "fetch": About("download", {"packages": ("read", PULL)}),
-    "seal": About("lock", {"packages": ("write", PUSH)}),
-    "sign": About("edit-3", {"packages": ("write", PUSH)}),
-    "attest": About("file-text", {"packages": ("write", PUSH)}),
+    "seal": About("lock", {"id-token": ("write", SIGN), "packages": ("write", PUSH)}),
+    "sign": About("edit-3", {"id-token": ("write", SIGN), "packages": ("write", PUSH)}),
+    "attest": About("file-text", {"id-token": ("write", SIGN), "packages": ("write", PUSH)}),
     "verify": About("check-circle", {"contents": ("read", READ), "packages": ("read", PULL)}),
 }
 
