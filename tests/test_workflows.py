@@ -113,6 +113,33 @@ def _path() -> str:
     return str(Path(shutil.which("jq") or "").parent) + ":/usr/bin:/bin"
 
 
+@pytest.mark.parametrize(
+    ("fetched", "green"),
+    [
+        (["c0ffee/actions/describe"], True),
+        (["0ddba11/actions/describe"], False),
+        (["c0ffee/actions/describe", "0ddba11/actions/scan"], False),
+        (["c0ffee/actions/scan"], False),
+        ([], False),
+    ],
+)
+def test_the_selftest_of_the_tag_sees_another_commit(tmp_path: Path, fetched: list[str], green: bool) -> None:
+    (step,) = [
+        step
+        for step in loaded(ROOT / ".github/workflows/self-reference.yml")["jobs"]["resolve"]["steps"]
+        if "run" in step
+    ]
+    for name in fetched:
+        folder = tmp_path / "_actions" / name
+        folder.mkdir(parents=True)
+        (folder / "action.yml").touch()
+    output = tmp_path / "output"
+    environ = {"PATH": _path(), "COMMIT": "c0ffee", "FETCHED": f"{tmp_path}/_actions", "GITHUB_OUTPUT": str(output)}
+    done = subprocess.run(["bash", "-e", "-c", step["run"]], env=environ, check=False)
+    assert (done.returncode == 0) is green
+    assert output.is_file() is green
+
+
 def test_the_digest_that_all_systems_have_to_reach_is_the_one_here(tmp_path: Path) -> None:
     done = weighlock("package", ROOT / "examples/release/models/tiny", "--to", f"oci:{tmp_path}/out", "--dry-run")
     assert done.out == (ROOT / "examples/release/digest").read_text()
