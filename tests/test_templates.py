@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from string import Template
 from typing import Any
 
 import pytest
@@ -17,7 +18,8 @@ import yaml
 
 import acting
 from commands import Keys
-from local_sigstore import GITHUB_ISSUER, LocalSigstore, github, identity, write
+from local_sigstore import Claims, LocalSigstore, write
+from local_sigstore import gitlab as of_gitlab
 from weighlock.signing.key import KeySigner, write_pair
 
 EXAMPLES = acting.ROOT / "examples"
@@ -71,9 +73,10 @@ def shell(lines: list[str], place: Path, environ: dict[str, str]) -> subprocess.
 
 
 def gitlab(job: str, place: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run a job's lines as GitLab does: before_script, then script, in one shell."""
+    """Run a job's lines as GitLab does: before_script, then script, in one shell, with the job's own variables."""
     shutil.rmtree(environ["WEIGHLOCK_HOME"], ignore_errors=True)
-    return shell([*GITLAB["default"]["before_script"], *GITLAB[job]["script"]], place, environ)
+    own = {name: Template(text).substitute(environ) for name, text in GITLAB[job].get("variables", {}).items()}
+    return shell([*GITLAB["default"]["before_script"], *GITLAB[job]["script"]], place, own | environ)
 
 
 def jenkins(stage: str, place: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -81,36 +84,78 @@ def jenkins(stage: str, place: Path, environ: dict[str, str]) -> subprocess.Comp
     return shell([body], place, environ)
 
 
-def test_gitlab_scans_releases_and_verifies(
-    ours: Path, environ: dict[str, str], tmp_path: Path, registry: str, sigstore_that: LocalSigstore
-) -> None:
-    assert ours
+@pytest.fixture
+def pipeline(
+    environ: dict[str, str], tmp_path: Path, registry: str, sigstore_that: LocalSigstore
+) -> Callable[[Claims, str], dict[str, str]]:
+    """Return what makes the variables of GitLab's job for a tag, with a token of these claims."""
+    config = write(sigstore_that, tmp_path)
+
+    def made(claims: Claims, name: str) -> dict[str, str]:
+        return environ | {
+            "GITLAB_CI": "1",
+            "SIGSTORE_ID_TOKEN": sigstore_that.token(claims),
+            "WEIGHLOCK_TRUST_CONFIG": str(config),
+            "CI_SERVER_URL": "https://gitlab.example",
+            "CI_PROJECT_URL": "https://gitlab.example/acme/ml/models",
+            "CI_REGISTRY": registry,
+            "CI_REGISTRY_IMAGE": f"{registry}/acme/{name}",
+            "CI_REGISTRY_USER": "user",
+            "CI_REGISTRY_PASSWORD": "secret",
+            "CI_COMMIT_TAG": "v1.0.0",
+        }
+
+    return made
+
+
+def test_gitlab_scans_releases_and_verifies(tmp_path: Path, pipeline: Callable[[Claims, str], dict[str, str]]) -> None:
     place = workspace("gitlab", tmp_path)
-    claims = github(workflow=".gitlab-ci.yml")  # a pipeline's certificate names no workflow of GitHub's
-    job = {
-        **environ,
-        "GITLAB_CI": "1",
-        "SIGSTORE_ID_TOKEN": sigstore_that.token(claims),
-        "WEIGHLOCK_TRUST_CONFIG": str(write(sigstore_that, tmp_path)),
-        "CI_REGISTRY": registry,
-        "CI_REGISTRY_IMAGE": f"{registry}/acme/gitlab",
-        "CI_REGISTRY_USER": "user",
-        "CI_REGISTRY_PASSWORD": "secret",
-        "CI_COMMIT_TAG": "v1.0.0",
-        "ISSUER": GITHUB_ISSUER,
-        "IDENTITY": identity(claims),
-    }
+    job = pipeline(of_gitlab(), "gitlab")
     scanned = gitlab("scan", place, job)
     assert scanned.returncode == 0, scanned.stderr
     assert json.loads((place / "scan.json").read_text())["verdict"] == "safe"
     released = gitlab("publish", place, job)
     assert released.returncode == 0, released.stderr
     assert "as 'v1.0.0'" in released.stdout
-    assert gitlab("verify", place, job).returncode == 0
-    assert (
-        gitlab("verify", place, job | {"IDENTITY": "https://gitlab.com/evil//.gitlab-ci.yml@refs/tags/v1"}).returncode
-        == 1
-    )
+    verified = gitlab("verify", place, job)
+    assert verified.returncode == 0, verified.stdout
+    assert "https://gitlab.example/acme/ml/models//.gitlab-ci.yml@refs/tags/v1.0.0" in verified.stdout
+    for name, value in {
+        "ISSUER": "https://gitlab.com",
+        "SOURCE": "https://gitlab.example/acme/ml/model",
+        "IDENTITY": "https://gitlab.example/acme/ml/models//.gitlab-ci.yml@refs/heads/main",
+    }.items():
+        assert gitlab("verify", place, job | {name: value}).returncode == 1, name
+
+
+@pytest.mark.parametrize(
+    ("name", "claims", "reason"),
+    [
+        (
+            "other-project",
+            of_gitlab("eve/models"),
+            "the identity is 'https://gitlab.example/eve/models//.gitlab-ci.yml",
+        ),
+        ("other-ref", of_gitlab(ref="refs/heads/v1.0.0"), "the identity is '"),
+        ("other-issuer", of_gitlab(iss="https://gitlab.evil.example"), "the issuer is 'https://gitlab.evil.example'"),
+        (
+            "includes-our-file",
+            of_gitlab(project_path="eve/models"),
+            "the source is 'https://gitlab.example/eve/models'",
+        ),
+    ],
+)
+def test_what_another_pipeline_of_gitlab_released_is_refused(
+    tmp_path: Path, pipeline: Callable[[Claims, str], dict[str, str]], name: str, claims: Claims, reason: str
+) -> None:
+    """Each has a good certificate of the same Sigstore; the last three even have what looks like our name."""
+    place = workspace("gitlab", tmp_path)
+    job = pipeline(claims, name)
+    released = gitlab("publish", place, job)
+    assert released.returncode == 0, released.stderr
+    refused = gitlab("verify", place, job)
+    assert refused.returncode == 1, refused.stdout
+    assert reason in refused.stdout
 
 
 def test_gitlab_without_a_token_is_told_the_line_to_add(environ: dict[str, str], tmp_path: Path, registry: str) -> None:

@@ -113,6 +113,8 @@ class Authority:
 def _subject(claims: Mapping[str, Any]) -> x509.GeneralName:
     if "job_workflow_ref" in claims:
         return x509.UniformResourceIdentifier(GITHUB + claims["job_workflow_ref"])
+    if "ci_config_ref_uri" in claims:
+        return x509.UniformResourceIdentifier(f"https://{claims['ci_config_ref_uri']}")
     if "email" in claims:
         return x509.RFC822Name(claims["email"])
     return x509.UniformResourceIdentifier(claims["sub"])
@@ -120,6 +122,9 @@ def _subject(claims: Mapping[str, Any]) -> x509.GeneralName:
 
 def _vouched(claims: Mapping[str, Any]) -> dict[int, bytes]:
     """Return the values of Fulcio's extensions: raw bytes up to number 6, DER strings after it (docs/oid-info.md)."""
+    if "ci_config_ref_uri" in claims:
+        new = {number: der(0x0C, value.encode()) for number, value in _of_gitlab(claims).items()}
+        return {1: str(claims["iss"]).encode(), **new}
     values = {number: str(claims[claim]).encode() for number, claim in _OLD.items() if claim in claims}
     for number, claim in _NEW.items():
         if claim in claims:
@@ -128,6 +133,30 @@ def _vouched(claims: Mapping[str, Any]) -> dict[int, bytes]:
         run = f"{GITHUB}{claims['repository']}/actions/runs/{claims['run_id']}/attempts/{claims['run_attempt']}"
         values[21] = der(0x0C, run.encode())
     return values
+
+
+def _of_gitlab(claims: Mapping[str, Any]) -> dict[int, str]:
+    """Return the texts of the extensions for a job of GitLab's (Fulcio's config/identity/config.yaml, gitlab-pipeline)."""
+    server, pipeline = claims["iss"], f"https://{claims['ci_config_ref_uri']}"
+    project = f"{server}/{claims['project_path']}"
+    values = {
+        8: claims["iss"],
+        9: pipeline,
+        10: claims.get("ci_config_sha"),
+        11: claims.get("runner_environment"),
+        12: project,
+        13: claims["sha"],
+        14: f"refs/{'heads' if claims['ref_type'] == 'branch' else 'tags'}/{claims['ref']}",
+        15: claims["project_id"],
+        16: f"{server}/{claims['namespace_path']}",
+        17: claims["namespace_id"],
+        18: pipeline,
+        19: claims.get("ci_config_sha"),
+        20: claims["pipeline_source"],
+        21: f"{project}/-/jobs/{claims['job_id']}",
+        22: claims.get("project_visibility"),
+    }
+    return {number: str(value) for number, value in values.items() if value is not None}
 
 
 def name(organization: str, common: str) -> x509.Name:

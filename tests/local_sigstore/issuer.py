@@ -1,4 +1,4 @@
-"""GitHub's side: identity tokens of jobs, for those who hold a job's request token, and the keys to check them with."""
+"""The side of GitHub and GitLab: identity tokens of jobs, for those who hold a job's request token, and the keys to check them with."""
 
 from __future__ import annotations
 
@@ -58,6 +58,45 @@ def github(
     return {claim: value for claim, value in (claims | others).items() if value is not None}
 
 
+def gitlab(
+    project: str = "acme/ml/models",
+    ref: str = "refs/tags/v1.0.0",
+    server: str = "https://gitlab.example",
+    **others: str | int | None,
+) -> Claims:
+    """Return the claims of the token of a job of GitLab's; `others` replace any of them, and None takes one away.
+
+    Source: docs.gitlab.com "OpenID Connect (OIDC) Authentication Using ID Tokens", "Token payload".
+    """
+    namespace, name = project.rpartition("/")[0], ref.removeprefix("refs/heads/").removeprefix("refs/tags/")
+    kind = "tag" if ref.startswith("refs/tags/") else "branch"
+    claims = {
+        "iss": server,
+        "sub": f"project_path:{project}:ref_type:{kind}:ref:{name}",
+        "namespace_id": "72",
+        "namespace_path": namespace,
+        "project_id": "20",
+        "project_path": project,
+        "project_visibility": "public",
+        "user_id": "1",
+        "user_login": "ada",
+        "user_email": "ada@example.com",
+        "pipeline_id": "574",
+        "pipeline_source": "push",
+        "job_id": "302",
+        "ref": name,
+        "ref_type": kind,
+        "ref_path": ref,
+        "ref_protected": "true",
+        "runner_id": 1,
+        "runner_environment": "gitlab-hosted",
+        "sha": COMMIT,
+        "ci_config_ref_uri": f"{server.removeprefix('https://')}/{project}//.gitlab-ci.yml@{ref}",
+        "ci_config_sha": COMMIT,
+    }
+    return {claim: value for claim, value in (claims | others).items() if value is not None}
+
+
 def person(email: str = "ada@example.com", issuer: str = "https://oauth2.sigstore.dev/auth") -> Claims:
     """Return the claims of somebody who logged in."""
     return {"iss": issuer, "sub": email, "email": email, "email_verified": True}
@@ -65,7 +104,9 @@ def person(email: str = "ada@example.com", issuer: str = "https://oauth2.sigstor
 
 def identity(claims: Mapping[str, Any]) -> str:
     """Return the subject alternative name that a certificate for these claims has."""
-    return f"https://github.com/{claims['job_workflow_ref']}" if "job_workflow_ref" in claims else str(claims["email"])
+    if "job_workflow_ref" in claims:
+        return f"https://github.com/{claims['job_workflow_ref']}"
+    return f"https://{claims['ci_config_ref_uri']}" if "ci_config_ref_uri" in claims else str(claims["email"])
 
 
 @dataclass

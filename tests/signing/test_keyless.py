@@ -30,6 +30,7 @@ from local_sigstore import (
     LocalSigstore,
     forging,
     github,
+    gitlab,
     identity,
     person,
     serving,
@@ -117,6 +118,22 @@ def test_the_certificate_is_there_before_the_statements(sigstore: LocalSigstore,
     assert (own.source_commit, own.builder_commit, own.workflow_commit) == (COMMIT, COMMIT, COMMIT)
     assert (own.trigger, own.runner, own.visibility) == ("push", "github-hosted", "public")
     assert own.invocation == "https://github.com/acme/models/actions/runs/3003/attempts/1"
+
+
+def test_a_pipeline_of_gitlab_has_the_same_words(sigstore: LocalSigstore, tmp_path: Path) -> None:
+    signing = signer(sigstore, tmp_path, gitlab())
+    own = signing.certificate()
+    project = "https://gitlab.example/acme/ml/models"
+    assert (own.issuer, own.source, own.ref) == ("https://gitlab.example", project, "refs/tags/v1.0.0")
+    assert own.identity == own.builder == own.workflow == f"{project}//.gitlab-ci.yml@refs/tags/v1.0.0"
+    assert (own.source_commit, own.builder_commit, own.trigger, own.runner) == (COMMIT, COMMIT, "push", "gitlab-hosted")
+    assert (own.source_id, own.owner_id, own.visibility) == ("20", "72", "public")
+    assert own.invocation == f"{project}/-/jobs/302"
+    (bundle,) = signing.sign([statement()])
+    verifies(sigstore, tmp_path, bundle, issuer=own.issuer, builder=f"{project}//.gitlab-ci.yml", builder_commit=COMMIT)
+    included = signer(sigstore, tmp_path, gitlab(project_path="eve/models"))
+    (bundle,) = included.sign([statement()])
+    assert "no source is pinned" in refused(sigstore, tmp_path, bundle, issuer=own.issuer, identity=own.identity)
 
 
 def test_statements_are_signed_side_by_side(sigstore: LocalSigstore, tmp_path: Path) -> None:
