@@ -36,7 +36,8 @@ MARKER = ".weighlock"  # holds the key of a finished environment, and nothing wh
 OPTIONS = ("--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r")
 PIP_OPTIONS = ("--no-input", "--no-compile", "--disable-pip-version-check", "--no-warn-script-location")
 PROBE = "import json, sys; print(json.dumps([sys.version_info[:2], sys.version, sys.executable, sys.base_prefix]))"
-PIP = "import pip, sys; sys.exit(tuple(map(int, pip.__version__.split('.')[:2])) < (22, 3))"  # the first with --python
+# What `pip --python` starts in the other interpreter, since 22.2; started by us, one Python less has to start, and -I holds.
+PIP = "import pathlib, pip; print(pathlib.Path(pip.__file__).with_name('__pip-runner__.py').resolve(strict=True))"
 RUN = (
     "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
     "runpy.run_module('weighlock', run_name='__main__', alter_sys=True)"
@@ -198,10 +199,10 @@ def _installer(folder: Path, python: Python, lock: str) -> list[str]:
             _say(f"weighlock: going on without uv, which would be faster. {error}")
     if uv:
         return [uv, "--no-config", "pip", "install", "--python", inside]
-    outside = [python.executable, "-I", "-m", "pip", "--python", inside]
-    if _output([python.executable, "-I", "-c", PIP]) is not None:
-        return [*outside, "install", *PIP_OPTIONS]
-    if _output([inside, "-I", "-m", "ensurepip"]):  # no pip, or one older than 22.3
+    runner = _output([python.executable, "-I", "-c", PIP])
+    if runner:
+        return [inside, "-I", runner.strip(), "install", *PIP_OPTIONS]
+    if _output([inside, "-I", "-m", "ensurepip"]):  # no pip, or an older one
         return [inside, "-I", "-m", "pip", "install", *PIP_OPTIONS]
     raise LaunchError(
         f"{python.executable} has neither pip nor ensurepip, and uv is not on PATH. Install one of them "
