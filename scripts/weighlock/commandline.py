@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import enum
-import shlex
 import types
 import typing
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from weighlock.errors import InputError
 from weighlock.inputs import Option
-from weighlock.text import printable
+from weighlock.text import printable, shell_word
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ def spelled(stage: str, inputs: Any) -> str:
             continue
         for one in value if isinstance(value, tuple) else (value,):
             words += [_shown(one)] if item.option.positional else [f"--{item.flag}", _shown(one)]
-    return shlex.join(["weighlock", stage, *words])
+    return " ".join(["weighlock", stage, *map(shell_word, words)])
 
 
 def _convert(item: Input, raw: Any) -> Any:

@@ -107,16 +107,18 @@ def text(models: Iterable[Proposed]) -> str:
 
 
 def matrix(workflow: str, models: Iterable[Proposed]) -> str:
-    """Return the workflow with these models in its matrix; what a path holds is never an expression of GitHub's."""
+    """Return the workflow with these models in its matrix."""
     lines = [
-        f"          - {{name: {_quoted(model.name)}, path: {_quoted(model.path)}, target: {_quoted(model.target or '')}}}"
+        "          - {"
+        + ", ".join(f"{key}: {document.scalar(text, quoted=True)}" for key, text in _row(model).items())
+        + "}"
         for model in models
     ]
     return workflow.replace("include: []", "include:", 1).replace(_MARK, _MARK + "\n" + "\n".join(lines), 1)
 
 
-def _quoted(text: str) -> str:
-    return document.scalar(text.replace("${{", "${{ '${{' }}"), quoted=True)
+def _row(model: Proposed) -> dict[str, str]:
+    return {"name": model.name, "path": model.path, "target": model.target or ""}
 
 
 def _entry(model: Proposed) -> Iterator[str]:
@@ -139,6 +141,13 @@ def _is_model(path: str) -> bool:
 
 
 def _nameable(path: str) -> bool:
+    """Tell whether files of ours can name it: on every system, and in no workflow as an expression.
+
+    An expression could be escaped for GitHub, but other runners (act, and those of forges that are made of it) look for
+    one in the result again.
+    """
+    if "${{" in path:
+        return False
     try:
         check_path("x" if path == finding.TOP else path)
     except InputError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import unicodedata
 
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
@@ -22,6 +24,24 @@ def printable(text: str, limit: int = 200) -> str:
             return "".join(shown) + f"… ({len(text) - position} more characters)"
         shown.append(piece)
     return "".join(shown)
+
+
+def shell_word(text: str) -> str:
+    r"""Return `text` as one word of a shell's command line, on one line and printable.
+
+    What does not print is written as bytes, the way of bash and zsh: ``$'line\x0abreak'``.
+    """
+    if all(unicodedata.category(character) not in _UNSAFE_CATEGORIES for character in text):
+        return shlex.quote(text)
+    return "$'" + "".join(map(_shell_character, text)) + "'"
+
+
+def _shell_character(character: str) -> str:
+    if character in "\\'":
+        return "\\" + character
+    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
+        return character
+    return "".join(f"\\x{byte:02x}" for byte in os.fsencode(character))
 
 
 def size(count: int) -> str:

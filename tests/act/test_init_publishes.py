@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import acting
 from commands import weighlock
 from publishing import BUILDER, Stage
+from weighlock.predicates import PROVENANCE
 
 GREEN = {"scan": "success", "package": "success", "sign": "success"}
 WORKFLOW = ".github/workflows/publish-models.yml"
@@ -85,3 +87,22 @@ def test_each_model_is_released_by_itself_and_a_bad_one_alone_is_not(new: Stage)
     assert new.tags() == ["v1.0.0"]
     assert run.outputs["seal"]["reference"].startswith(f"{new.registry}/acme/consumer/a@sha256:")
     assert verified(new, run)
+
+
+HOSTILE = ('it\'s a, "b": c}', "-rf", "::set-output name=digest::x", "$(touch pwned) #")
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_model_of_a_hostile_name_is_released_under_a_plain_one(new: Stage, name: str) -> None:
+    start(new, f"models/{name}")
+    acting.commit(new.consumer)
+    run = new.run(ref="refs/tags/v1.0.0")
+    assert run.jobs == GREEN, run.log
+    repository, _, digest = run.outputs["seal"]["reference"].rpartition("@")
+    assert re.fullmatch(r"[a-z0-9-]+", repository.removeprefix(f"{new.registry}/acme/consumer/"))
+    assert digest == run.outputs["seal"]["digest"]
+    assert new.weighlock("package", f"./models/{name}", "--to", "oci:unused", "--dry-run").stdout.strip() == digest
+    assert verified(new, run)
+    (statement,) = new.statements(PROVENANCE)
+    assert statement["predicate"]["buildDefinition"]["externalParameters"]["inputs"]["path"] == f"models/{name}"
+    assert not any(new.consumer.rglob("pwned"))

@@ -219,9 +219,8 @@ def test_the_workflows_are_ones_that_linters_pass(tmp_path: Path) -> None:
         done = subprocess.run([tool, *options, *workflows], capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     published = yaml.safe_load(workflows[1].read_text())["jobs"]["publish"]["strategy"]["matrix"]["include"]
-    plain = {f"models/{name}" for name in names if "{{" not in name}
     paths = {item["path"] for item in published}
-    assert paths == plain | {"models/${{ '${{' }} github.token }}"}, "an expression would be run"
+    assert paths == {f"models/{name}" for name in names if "${{" not in name}, "an expression would be run"
     assert {item["target"] for item in published} >= {"ghcr.io/acme/churn/plain", "ghcr.io/acme/churn/two-words"}
 
 

@@ -67,7 +67,7 @@ class Outputs:
         lines = [counted(len(self.proposal.models), "model") + " found"]
         lines += [f"  {model.name}: {printable(model.path)}" for model in self.proposal.models]
         lines += [
-            f"  left out: {printable(path)} (a name that other systems could not hold)"
+            f"  left out: {printable(path)} (a name that other systems could not hold, or would run)"
             for path in self.proposal.left_out
         ]
         return lines
