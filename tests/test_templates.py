@@ -139,7 +139,7 @@ def test_gitlab_scans_releases_and_verifies(tmp_path: Path, pipeline: Callable[[
         ("other-ref", of_gitlab(ref="refs/heads/v1.0.0"), "the identity is '"),
         ("other-issuer", of_gitlab(iss="https://gitlab.evil.example"), "the issuer is 'https://gitlab.evil.example'"),
         (
-            "includes-our-file",
+            "runs-our-file",
             of_gitlab(project_path="eve/models"),
             "the source is 'https://gitlab.example/eve/models'",
         ),

@@ -18,6 +18,7 @@ from weighlock.errors import InputError, MalformedError, RefusedError, Unfinishe
 from weighlock.export.gh import flags
 from weighlock.oci import Digest
 from weighlock.predicates import LABELS, PROVENANCE, SIGNATURE, TEST_RESULT
+from weighlock.signing.identity import Identity
 from weighlock.store import Store
 from weighlock.text import printable
 from weighlock.verification import Verification
@@ -35,7 +36,7 @@ def by_gh(
     environ: Mapping[str, str],
 ) -> str:
     """Return what gh agreed on; `RefusedError` where it did not, `UnfinishedError` where it could not be asked."""
-    people = [item for item in trusted if item.key is None]
+    people = [item.whom for item in trusted if isinstance(item.whom, Identity)]
     if not people:
         raise InputError("gh verifies certificates only, and a key is pinned", remedy="Leave out --engine gh.")
     found = {
@@ -54,7 +55,7 @@ def by_gh(
     return f"gh agrees on {len(found)} kinds of evidence"
 
 
-def _compare(kind: str, ours: bool, answers: Sequence[str], people: Sequence[Trusted]) -> None:  # noqa: FBT001 - the verdict itself
+def _compare(kind: str, ours: bool, answers: Sequence[str], people: Sequence[Identity]) -> None:  # noqa: FBT001 - the verdict itself
     name = LABELS.get(kind, printable(kind))
     theirs = "" in answers
     if ours and not theirs:

@@ -159,10 +159,9 @@ class VerifierInputs:
 
     def enforced(self) -> Enforced:
         """Return whom to trust and what must be shown; `InputError` where nobody is named, or two things name them."""
-        pinned = self._pinned()
         if self.policy is None:
-            return Enforced(_verifier(self.key, pinned, self.trust_config))
-        if self.key is not None or any(pinned.values()):
+            return Enforced(_verifier(self._whom(), self.trust_config))
+        if self.key is not None or any(self._pinned().values()):
             raise InputError(
                 "a policy is given and an identity beside it", remedy="Put the identity into the policy's 'trusted'."
             )
@@ -177,7 +176,16 @@ class VerifierInputs:
     def trusted(self) -> Sequence[Trusted]:
         """Return the identities that these inputs pin, by flags or by a policy."""
         policy = self.enforced().policy
-        return policy.trusted if policy else (Trusted(self.key, level=1, **self._pinned()),)
+        return policy.trusted if policy else (Trusted(self._whom()),)
+
+    def _whom(self) -> Path | Identity:
+        """Return whom the flags pin: a key or an identity, which are never pinned together."""
+        pinned = self._pinned()
+        if self.key is None:
+            return Identity(**pinned)
+        if any(pinned.values()):
+            raise InputError("a key and an identity are pinned", remedy="Pin one of them: a key has no certificate.")
+        return self.key
 
     def _pinned(self) -> dict[str, str]:
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(Identity)}
@@ -185,22 +193,18 @@ class VerifierInputs:
 
 def trusting(trusted: Sequence[Trusted], trust_config: Path | None) -> Verifier:
     """Return the verifier that takes a signature by any of these identities; certificates are of one Sigstore."""
-    names = [field.name for field in dataclasses.fields(Identity)]
-    return AnyOf([_verifier(item.key, {name: getattr(item, name) for name in names}, trust_config) for item in trusted])
+    return AnyOf([_verifier(item.whom, trust_config) for item in trusted])
 
 
-def _verifier(key: Path | None, pinned: Mapping[str, str], trust_config: Path | None) -> Verifier:
-    """Return the verifier of a key or of an identity, which are never pinned together."""
-    if key is None:
-        whom = Identity(**pinned)
+def _verifier(whom: Path | Identity, trust_config: Path | None) -> Verifier:
+    """Return the verifier of a key or of an identity."""
+    if isinstance(whom, Identity):
         from weighlock.signing.keyless.verifier import KeylessVerifier  # noqa: PLC0415 - takes a third of a second
 
         return KeylessVerifier.load(whom, trust_config)
-    if any(pinned.values()):
-        raise InputError("a key and an identity are pinned", remedy="Pin one of them: a key has no certificate.")
     from weighlock.signing.key import KeyVerifier  # noqa: PLC0415 - the library comes with the stages that verify
 
-    return KeyVerifier.load(key)
+    return KeyVerifier.load(whom)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ from weighlock.config.verify import Rules, Trusted, VerifyPolicy
 from weighlock.errors import InputError
 from weighlock.export import Export, Images, evidence, rules
 from weighlock.oci import Digest
+from weighlock.signing.identity import Identity
 from weighlock.stages import Context, policy
 from weighlock.stages.policy import EXPORTS, Action
 
@@ -131,13 +132,13 @@ def test_a_policy_of_keys_is_nothing_for_gh() -> None:
 def test_a_source_alone_would_let_everybody_into_a_cluster(to: str) -> None:
     """These tools compare the certificate's name only, and a source is not in it."""
     with pytest.raises(InputError, match="cannot pin a source"):
-        EXPORTS[to](Export(whole(Trusted(issuer=ISSUER, source="acme/models")), Images.parse(IMAGES)))
+        EXPORTS[to](Export(whole(Trusted(Identity(issuer=ISSUER, source="acme/models"))), Images.parse(IMAGES)))
 
 
 @pytest.mark.parametrize("whom", ["ana@acme.example", "https://gitlab.com/acme/models//.gitlab-ci.yml@refs/heads/main"])
 def test_gh_is_asked_about_github_only(whom: str) -> None:
     with pytest.raises(InputError, match=r"github\.com only"):
-        EXPORTS["gh"](Export(whole(Trusted(issuer=ISSUER, identity=whom)), Images.parse(IMAGES)))
+        EXPORTS["gh"](Export(whole(Trusted(Identity(issuer=ISSUER, identity=whom))), Images.parse(IMAGES)))
 
 
 def whole(*trusted: Trusted) -> VerifyPolicy:
@@ -176,7 +177,7 @@ def test_whatever_a_policy_holds_reaches_the_tool_as_one_word(
     tmp_path: Path, to: str, flag: str, identity: str, ref: str
 ) -> None:
     name = f"https://github.com/acme/{identity}@x"
-    found = whole(Trusted(issuer=ISSUER, identity=name, source="acme/models", ref=ref))
+    found = whole(Trusted(Identity(issuer=ISSUER, identity=name, source="acme/models", ref=ref)))
     for call in arguments(EXPORTS[to](Export(found, Images.parse(IMAGES))), tmp_path, to):
         assert call[call.index(flag) + 1] == name
         assert call[call.index("--source-ref" if to == "gh" else "--certificate-github-workflow-ref") + 1] == ref
@@ -187,7 +188,7 @@ def test_whatever_a_policy_holds_reaches_the_tool_as_one_word(
 @given(HOSTILE | SHELL)
 @pytest.mark.parametrize("to", CLUSTERS)
 def test_whatever_a_policy_holds_is_one_value_in_a_cluster(to: str, identity: str) -> None:
-    found = whole(Trusted(issuer=ISSUER, identity=identity))
+    found = whole(Trusted(Identity(issuer=ISSUER, identity=identity)))
     found = dataclasses.replace(found, name=identity)
     documents: list[Any] = list(yaml.safe_load_all(EXPORTS[to](Export(found, Images.parse(IMAGES)))))
     assert {item["kind"] for item in documents} <= {

@@ -17,6 +17,7 @@ from weighlock.config.document import Document
 from weighlock.jsonio import Json
 from weighlock.oci import Digest
 from weighlock.scanners import Severity
+from weighlock.signing.identity import Identity
 
 _THRESHOLD = re.compile(
     r"(?P<metric>[^<>]*[^<>=\s])\s*(?P<sign>>=|<=|>|<)\s*(?P<bound>[+-]?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?)"
@@ -25,24 +26,20 @@ _THRESHOLD = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Trusted:
-    """One identity, complete: a key, or what a certificate must say; every field that is given has to be equal."""
+    """Somebody whose signature counts: the owner of the key in a file, or whom a certificate has to name."""
 
-    key: Path | None = None
-    issuer: str = ""
-    identity: str = ""
-    source: str = ""
-    ref: str = ""
-    trigger: str = ""
-    runner: str = ""
-    builder: str = ""
-    builder_commit: str = ""
+    whom: Path | Identity
     level: int = 1
     """The SLSA build level that whoever trusts it believes it to reach."""
 
+    @property
+    def key(self) -> Path | None:
+        """Return the file with the key, None for an identity."""
+        return self.whom if isinstance(self.whom, Path) else None
+
     def pins(self) -> dict[str, str]:
-        """Return what a certificate must say, by the words of the policy."""
-        names = ("issuer", "identity", "source", "ref", "trigger", "runner", "builder", "builder_commit")
-        return {name.replace("_", "-"): value for name in names if (value := getattr(self, name))}
+        """Return what a certificate must say, by the words of the policy; nothing for a key."""
+        return {} if isinstance(self.whom, Path) else self.whom.pins()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +179,12 @@ def _trusted(document: Document, content: Json, at: tuple[str | int, ...], folde
         if "key" in item:
             if pins:
                 raise document.wrong(where, "a key has no issuer, source or builder", "Make two entries of it.")
-            found.append(Trusted(folder / item["key"], level=level))
+            found.append(Trusted(folder / item["key"], level))
             continue
         if "issuer" not in pins or not pins.keys() & {"identity", "builder", "source"}:
             words = "it lets strangers in: an identity is a key, or an issuer with an identity, a builder or a source"
             raise document.wrong(where, words, "Add what is missing: issuer, and identity, builder or source.")
-        found.append(Trusted(None, level=level, **pins))
+        found.append(Trusted(Identity(**pins), level))
     return tuple(found)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from weighlock.config.verify import Rules, ScanRules, Trusted, VerifyPolicy
 from weighlock.errors import InputError
 from weighlock.predicates import PROVENANCE, SIGNATURE, TEST_RESULT, VULNERABILITIES
+from weighlock.signing.identity import Identity
 from weighlock.store.targets import Repository, Target
 from weighlock.text import printable
 
@@ -76,11 +77,16 @@ def workflow(builder: str) -> str:
     return f"^{escaped(url(builder))}@(refs/.+|[0-9a-f]{{40}})$"
 
 
-def subject(whom: Trusted) -> tuple[str, str]:
+def subject(whom: Identity) -> tuple[str, str]:
     """Return the certificate's name that an identity pins, as an exact value or else as a pattern; one of them is empty."""
     if whom.identity:
         return whom.identity, ""
     return "", workflow(whom.builder) if whom.builder else f"^{escaped(GITHUB)}.+$"
+
+
+def loses_builder(whom: Identity) -> bool:
+    """Tell whether a tool that compares the exact name compares another builder than the one that is pinned."""
+    return bool(whom.identity) and not whom.identity.startswith(f"{url(whom.builder)}@")
 
 
 def head(export: Export, target: str) -> list[str]:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from weighlock.config.document import write
-from weighlock.config.verify import Trusted
 from weighlock.errors import InputError
 from weighlock.export import subject
 from weighlock.jsonio import Json
 from weighlock.predicates import LABELS
+from weighlock.signing.identity import Identity
 from weighlock.signing.key import KeyVerifier
 from weighlock.text import printable
 
@@ -33,7 +33,7 @@ def named(kinds: Sequence[str]) -> dict[str, str]:
     return {LABELS[kind].replace(" ", "") if kind in LABELS else next(others): kind for kind in kinds}
 
 
-def name_of(whom: Trusted, tool: str) -> Json:
+def name_of(whom: Identity, tool: str) -> Json:
     """Return issuer and subject of an identity; one without either name would let everybody on its issuer in."""
     if not whom.identity and not whom.builder:
         raise InputError(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from weighlock.config.verify import Trusted
-from weighlock.export import GITHUB, Export, head, losses, pins_lost, subject, url
+from pathlib import Path
+
+from weighlock.export import GITHUB, Export, head, loses_builder, losses, pins_lost, subject
 from weighlock.export.shell import script
+from weighlock.signing.identity import Identity
 
 _KEPT = {"issuer", "identity", "source", "ref", "trigger", "builder"}
 
@@ -13,8 +15,7 @@ def export(asked: Export) -> str:
     """Return a script."""
     comments = [*head(asked, "cosign"), *losses(asked, ())]
     for number, item in enumerate(asked.policy.trusted, 1):
-        lost = {"builder"} if item.identity and not item.identity.startswith(f"{url(item.builder)}@") else set()
-        comments += pins_lost(item, number, _KEPT - lost - (set() if _path(item.source) else {"source"}))
+        comments += pins_lost(item, number, _kept(item.whom))
     comments += [
         "Traps: `cosign verify` takes any statement for a signature, a failed scan too, so the types are asked for here;",
         "  cosign passes when one attestation of a type fits, whatever newer ones say. Needs cosign 3.",
@@ -23,14 +24,17 @@ def export(asked: Export) -> str:
     return script(
         asked,
         comments,
-        [["cosign", "verify-attestation", *flags(item), "--type", "$1", "$model"] for item in asked.policy.trusted],
+        [
+            ["cosign", "verify-attestation", *flags(item.whom), "--type", "$1", "$model"]
+            for item in asked.policy.trusted
+        ],
     )
 
 
-def flags(whom: Trusted) -> list[str]:
+def flags(whom: Path | Identity) -> list[str]:
     """Return the flags that pin an identity."""
-    if whom.key is not None:
-        return ["--key", str(whom.key), "--insecure-ignore-tlog=true"]
+    if isinstance(whom, Path):
+        return ["--key", str(whom), "--insecure-ignore-tlog=true"]
     exact, pattern = subject(whom)
     words = ["--certificate-oidc-issuer", whom.issuer]
     words += ["--certificate-identity", exact] if exact else ["--certificate-identity-regexp", pattern]
@@ -38,6 +42,12 @@ def flags(whom: Trusted) -> list[str]:
     for name, value in given.items():
         words += [f"--certificate-github-workflow-{name}", value] if value else []
     return words
+
+
+def _kept(whom: Path | Identity) -> set[str]:
+    if isinstance(whom, Path):
+        return set()
+    return _KEPT - ({"builder"} if loses_builder(whom) else set()) - (set() if _path(whom.source) else {"source"})
 
 
 def _path(source: str) -> str:

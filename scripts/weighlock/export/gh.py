@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from weighlock.config.verify import Trusted
 from weighlock.errors import InputError
-from weighlock.export import GITHUB, Export, head, losses, pins_lost, url
+from weighlock.export import GITHUB, Export, head, loses_builder, losses, pins_lost, url
 from weighlock.export.shell import script
+from weighlock.signing.identity import Identity
 
 _KEPT = {"issuer", "identity", "source", "ref", "builder", "builder-commit", "runner"}
 
 
 def export(asked: Export) -> str:
     """Return a script; keys are no identities for gh, so a policy of keys alone is an `InputError`."""
-    people = [(number, item) for number, item in enumerate(asked.policy.trusted, 1) if item.key is None]
+    people = [
+        (number, item, item.whom)
+        for number, item in enumerate(asked.policy.trusted, 1)
+        if isinstance(item.whom, Identity)
+    ]
     if not people:
         raise InputError(
             "gh verifies certificates only, and this policy trusts keys", remedy="Export it to cosign: --to cosign."
@@ -22,19 +26,19 @@ def export(asked: Export) -> str:
     comments = [*head(asked, "gh"), *losses(asked, ())]
     for number, item in enumerate(asked.policy.trusted, 1):
         comments += [f"  - identity {number}: a key; gh verifies certificates only"] if item.key else []
-    for number, item in people:
-        comments += [*pins_lost(item, number, _kept(item)), *_notes(item, number)]
+    for number, item, whom in people:
+        comments += [*pins_lost(item, number, _kept(whom)), *_notes(whom, number)]
     comments += [
         "Traps: gh passes when one attestation of a type fits, whatever newer ones say; it needs GH_TOKEN to be set.",
         "usage: sh THIS HOST/REPO@sha256:DIGEST",
     ]
     commands = [
-        ["gh", "attestation", "verify", "oci://$model", "--bundle-from-oci", *flags(item)] for _, item in people
+        ["gh", "attestation", "verify", "oci://$model", "--bundle-from-oci", *flags(whom)] for _, _, whom in people
     ]
     return script(asked, comments, [[*command, "--predicate-type", "$1"] for command in commands])
 
 
-def flags(whom: Trusted) -> list[str]:
+def flags(whom: Identity) -> list[str]:
     """Return the flags that pin an identity; gh knows identities of GitHub's only."""
     words = ["--repo", _path(whom.source)] if whom.source else ["--owner", _owner(whom)]
     words += ["--cert-oidc-issuer", whom.issuer]
@@ -51,19 +55,19 @@ def flags(whom: Trusted) -> list[str]:
     return words
 
 
-def _kept(whom: Trusted) -> set[str]:
-    lost = {"builder"} if whom.identity and not whom.identity.startswith(f"{url(whom.builder)}@") else set()
+def _kept(whom: Identity) -> set[str]:
+    lost = {"builder"} if loses_builder(whom) else set()
     return _KEPT - lost - ({"runner"} if whom.runner == "self-hosted" else set())
 
 
-def _notes(whom: Trusted, number: int) -> Iterator[str]:
+def _notes(whom: Identity, number: int) -> Iterator[str]:
     if not whom.source:
         yield f"Note: gh needs an owner, so identity {number} must be of the builder's; a 'source' in the policy says it better."
     elif not whom.identity and not whom.builder:
         yield f"Note: identity {number} names no builder, and gh then wants a workflow of that repository itself."
 
 
-def _owner(whom: Trusted) -> str:
+def _owner(whom: Identity) -> str:
     return _path(whom.identity or whom.builder).partition("/")[0]
 
 

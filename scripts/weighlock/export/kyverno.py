@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from weighlock.config.verify import Trusted
+from pathlib import Path
+
 from weighlock.export import Export, evidence, head, losses, pins_lost
 from weighlock.export.cluster import manifest, name_of, named, public_key, resources
 from weighlock.jsonio import Json
 from weighlock.predicates import TEST_RESULT
+from weighlock.signing.identity import Identity
 
 _KEPT = {"issuer", "identity", "builder"}
 _VOLUMES = "object.spec.?volumes.orValue([]).filter(v, has(v.image)).map(v, v.image.reference)"
@@ -22,7 +24,7 @@ def export(asked: Export) -> str:
     """Return one policy for pods, and one for each kind of KServe's that names a model."""
     comments = [*head(asked, "kyverno"), *losses(asked, {"passed"})]
     for number, item in enumerate(asked.policy.trusted, 1):
-        comments += pins_lost(item, number, _KEPT - ({"builder"} if item.identity else set()))
+        comments += pins_lost(item, number, _KEPT - ({"builder"} if "identity" in item.pins() else set()))
     comments += [
         "Traps: Kyverno reads 50 referrers and bundles of 10 MB at most, and no fallback tag whose entries have the empty type;",
         "  images beyond matchImageReferences are another policy's business (--to vap denies them);",
@@ -53,7 +55,7 @@ def _oci(uris: str) -> str:
 
 def _policy(asked: Export, name: str, constraints: Json, images: str) -> Json:
     kinds = named(evidence(asked.policy))
-    attestors = [_attestor(number, item) for number, item in enumerate(asked.policy.trusted, 1)]
+    attestors = [_attestor(number, item.whom) for number, item in enumerate(asked.policy.trusted, 1)]
     listed = "[" + ", ".join(f"attestors.{item['name']}" for item in attestors) + "]"
     return {
         "apiVersion": "policies.kyverno.io/v1",
@@ -80,10 +82,10 @@ def _policy(asked: Export, name: str, constraints: Json, images: str) -> Json:
     }
 
 
-def _attestor(number: int, whom: Trusted) -> Json:
+def _attestor(number: int, whom: Path | Identity) -> Json:
     name = f"identity{number}"
-    if whom.key is not None:
-        return {"name": name, "cosign": {"key": {"data": public_key(whom.key)}, "ctlog": {"insecureIgnoreTlog": True}}}
+    if isinstance(whom, Path):
+        return {"name": name, "cosign": {"key": {"data": public_key(whom)}, "ctlog": {"insecureIgnoreTlog": True}}}
     return {"name": name, "cosign": {"keyless": {"identities": [name_of(whom, "Kyverno")]}}}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from weighlock.config.verify import Trusted
+from pathlib import Path
+
 from weighlock.export import Export, evidence, head, losses, pins_lost
 from weighlock.export.cluster import manifest, name_of, named, public_key
 from weighlock.jsonio import Json
 from weighlock.predicates import TEST_RESULT
+from weighlock.signing.identity import Identity
 
 _KEPT = {"issuer", "identity", "builder"}
 
@@ -15,7 +17,7 @@ def export(asked: Export) -> str:
     """Return the manifest."""
     comments = [*head(asked, "policy-controller"), *losses(asked, {"passed"})]
     for number, item in enumerate(asked.policy.trusted, 1):
-        comments += pins_lost(item, number, _KEPT - ({"builder"} if item.identity else set()))
+        comments += pins_lost(item, number, _KEPT - ({"builder"} if "identity" in item.pins() else set()))
     comments += [
         "  - image volumes, before the release that has sigstore/policy-controller#1974, and KServe's URIs: no release reads them",
         'Traps: a namespace takes part by the label policy.sigstore.dev/include: "true"; referrers are found with the',
@@ -24,7 +26,7 @@ def export(asked: Export) -> str:
     glob = asked.images.prefix + ("/**" if asked.images.below else "")
     spec = {
         "images": [{"glob": f"{glob}@sha256:*"}] if not asked.images.below else [{"glob": glob}],
-        "authorities": [_authority(asked, number, item) for number, item in enumerate(asked.policy.trusted, 1)],
+        "authorities": [_authority(asked, number, item.whom) for number, item in enumerate(asked.policy.trusted, 1)],
     }
     document = {
         "apiVersion": "policy.sigstore.dev/v1alpha1",
@@ -35,10 +37,10 @@ def export(asked: Export) -> str:
     return manifest(comments, [document])
 
 
-def _authority(asked: Export, number: int, whom: Trusted) -> Json:
+def _authority(asked: Export, number: int, whom: Path | Identity) -> Json:
     trust: Json = (
-        {"key": {"data": public_key(whom.key)}}
-        if whom.key
+        {"key": {"data": public_key(whom)}}
+        if isinstance(whom, Path)
         else {"keyless": {"identities": [name_of(whom, "policy-controller")]}}
     )
     return {

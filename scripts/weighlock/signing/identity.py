@@ -65,6 +65,11 @@ class Identity:
             f"{words} {printable(getattr(self, name))}" for name, words in names.items() if getattr(self, name)
         )
 
+    def pins(self) -> dict[str, str]:
+        """Return what is pinned, by the words of a policy."""
+        names = [field.name for field in dataclasses.fields(self)]
+        return {name.replace("_", "-"): value for name in names if (value := getattr(self, name))}
+
     def require(self, certificate: Certificate) -> None:
         """Raise `SignatureError` with the first thing in which the certificate is another's."""
         self._require("issuer", certificate.issuer, self.issuer)
