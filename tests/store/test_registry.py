@@ -6,8 +6,10 @@ import base64
 import io
 import json
 import re
+import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -129,6 +131,37 @@ def test_a_token_that_runs_out_in_the_middle_of_a_push_is_replaced(
     assert registry.resolve("v1") == model
     assert left[0] > after, "the token ran out"
     assert clock.waits == []
+
+
+def test_streams_that_lose_their_token_together_ask_for_one(fake_registry: FakeRegistry) -> None:
+    authorizer = Authorizer(f"{fake_registry.address}/acme/model", lambda: None, Wire(plain_http=False))
+    url = f"http://{fake_registry.address}"
+    challenge = f'Bearer realm="{url}/token",service="fake"'
+    assert authorizer.answer(challenge, PUSH, None, url)
+    lost, together = authorizer.header(PUSH), threading.Barrier(8, timeout=60)
+
+    def refused(_: int) -> tuple[str, bool] | None:
+        together.wait()
+        return authorizer.answer(challenge, PUSH, lost, url)
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(refused, range(8)))
+    new = authorizer.header(PUSH)
+    assert new not in {None, lost}
+    assert sorted(answers, key=str) == [(new, False)] * 7 + [(new, True)]
+    assert len(fake_registry.requests("GET", "/token")) == 2
+
+
+def test_a_token_that_is_lost_for_reading_first_is_replaced_for_writing_too(fake_registry: FakeRegistry) -> None:
+    authorizer = Authorizer(f"{fake_registry.address}/acme/model", lambda: None, Wire(plain_http=False))
+    url = f"http://{fake_registry.address}"
+    challenge = f'Bearer realm="{url}/token",service="fake"'
+    assert authorizer.answer(challenge, PUSH, None, url)
+    lost = authorizer.header(PUSH)
+    assert authorizer.header(PULL) == lost, "it is good for reading too"
+    for actions in (PULL, PUSH):  # two streams that showed it
+        assert authorizer.answer(challenge, actions, lost, url) == (authorizer.header(actions), True)
+        assert authorizer.header(actions) not in {None, lost}
 
 
 def test_a_mount_asks_for_the_right_to_read_its_origin(fake_registry: FakeRegistry, clock: Clock) -> None:

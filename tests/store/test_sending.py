@@ -114,6 +114,26 @@ def test_bytes_that_are_sent_again_count_once(fake_registry: FakeRegistry) -> No
     assert screen[-1].startswith("sending 10 B of 10 B")
 
 
+@pytest.mark.parametrize("at", [1, 7, 19])
+def test_a_token_that_runs_out_under_many_streams_costs_no_blob(fake_registry: FakeRegistry, at: int) -> None:
+    fake_registry.auth = "bearer"
+    left = [at]
+
+    def run_out(reply: Reply) -> Reply:
+        left[0] -= 1
+        if not left[0]:
+            fake_registry.tokens.clear()
+        return reply
+
+    registry = store(fake_registry, Clock())
+    send(registry, blobs(b"first"))
+    fake_registry.rules.append(Rule("PUT", PUT, change=run_out))
+    wanted = blobs(*(b"%d" % number for number in range(20)))
+    assert len(send(registry, wanted)) == 20
+    assert left[0] < 0, "the token ran out"
+    assert len(fake_registry.blobs) == 21
+
+
 def test_an_empty_blob_is_sent_with_its_length(fake_registry: FakeRegistry) -> None:
     send(store(fake_registry, Clock()), blobs(b""))
     (put,) = fake_registry.requests("PUT", PUT)

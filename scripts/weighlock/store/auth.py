@@ -73,22 +73,29 @@ class Authorizer:
         """Return the ``Authorization`` to send for `actions`, None as long as the registry has not asked for one."""
         return self._values.get(PUSH) or self._values.get(actions)
 
-    def answer(self, header: str, actions: str, refused: str | None, url: str) -> bool:
-        """Take a challenge from `url`; return whether there is now something better to send than `refused`."""
+    def answer(self, header: str, actions: str, refused: str | None, url: str) -> tuple[str, bool] | None:
+        """Take a challenge from `url`; return what is better to send than `refused`, and whether it was got just now.
+
+        What another thread got before may have run out since; what was got just now and is refused is refused for good.
+        """
         challenge = Challenge.parse(header)
         if challenge is None:
-            return False
+            return None
         with self._lock:
-            if self.header(actions) != refused:
-                return True  # another thread was faster
+            known = self.header(actions)
+            if known is not None and known != refused:
+                return known, False
             self._values.pop(PUSH, None)
             self._values.pop(actions, None)
             credentials = self._known()
             if challenge.scheme == "bearer":
-                self._values[actions] = f"Bearer {self._token(challenge, credentials, actions, url)}"
+                value = f"Bearer {self._token(challenge, credentials, actions, url)}"
             elif credentials is not None and not credentials.identity_token:
-                self._values[actions] = credentials.basic()
-            return self.header(actions) not in {None, refused}
+                value = credentials.basic()
+            else:
+                return None
+            self._values[actions] = value
+            return (value, True) if value != refused else None
 
     def remedy(self, actions: str) -> str:
         """Return what a person can do when the registry refuses `actions`."""

@@ -111,22 +111,25 @@ class Client:
 
     @contextmanager
     def _authorized(self, call: Call) -> Iterator[Answer]:
-        """Send with what the registry wants to see, and once more after a challenge; nothing goes to other hosts."""
+        """Send with what the registry wants to see, and again after a challenge; nothing goes to other hosts."""
         if origin(call.url) != origin(self._base):
             if origin(call.url)[0] == "http" and origin(self._base)[0] == "https":
                 raise StoreError(f"{self.name} sends us to {host_of(call.url)} without TLS; that is refused")
             with self._wire.send(_request(call, None)) as answer:
                 yield answer
             return
-        shown = self._authorizer.header(call.actions)
-        with self._wire.send(_request(call, shown)) as answer:
-            self._reached = True
-            challenge = answer.headers.get("WWW-Authenticate", "")
-            if answer.status != 401 or not self._authorizer.answer(challenge, call.actions, shown, call.url):
-                yield answer
-                return
-        with self._wire.send(_request(call, self._authorizer.header(call.actions))) as answer:
-            yield answer
+        shown, fresh = self._authorizer.header(call.actions), False
+        while True:
+            with self._wire.send(_request(call, shown)) as answer:
+                self._reached = True
+                better = None
+                if answer.status == 401 and not fresh:
+                    challenge = answer.headers.get("WWW-Authenticate", "")
+                    better = self._authorizer.answer(challenge, call.actions, shown, call.url)
+                if better is None:
+                    yield answer
+                    return
+            shown, fresh = better
 
     def _error(self, call: Call, answer: Answer) -> Exception:
         words = said(answer)
