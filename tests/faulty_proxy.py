@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from listening import connected, listening
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -39,29 +41,21 @@ class FaultyProxy:
 @contextmanager
 def faulty_proxy(to: str) -> Iterator[FaultyProxy]:
     """Run a proxy before ``HOST:PORT`` on loopback."""
-    host, _, port = to.partition(":")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        proxy = FaultyProxy(f"127.0.0.1:{server.getsockname()[1]}")
-        open_sockets: list[socket.socket] = []
+    proxy = FaultyProxy("")
+    open_sockets: list[socket.socket] = []
 
-        def accept() -> None:
-            with contextlib.suppress(OSError):  # the server was closed
-                while True:
-                    client, _ = server.accept()
-                    upstream = socket.create_connection((host, int(port)))
-                    open_sockets.extend((client, upstream))
-                    for up in (True, False):
-                        threading.Thread(target=_pump, args=(proxy, client, upstream, up), daemon=True).start()
+    def serve(client: socket.socket) -> None:
+        upstream = connected(to)
+        open_sockets.extend((client, upstream))
+        for up in (True, False):
+            threading.Thread(target=_pump, args=(proxy, client, upstream, up), daemon=True).start()
 
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
+    try:
+        with listening(serve) as proxy.address:
             yield proxy
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join()
-            for one in open_sockets:
-                one.close()
+    finally:
+        for one in open_sockets:
+            one.close()
 
 
 def _pump(proxy: FaultyProxy, client: socket.socket, upstream: socket.socket, up: bool) -> None:

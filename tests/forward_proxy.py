@@ -8,10 +8,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+
+from listening import connected, joined, listening
 
 
 @dataclass
@@ -31,26 +32,12 @@ class ForwardProxy:
 @contextmanager
 def forward_proxy(to: str, login: str = "") -> Iterator[ForwardProxy]:
     """Run a proxy that takes ``HOST:PORT`` on loopback for every host there is."""
-    host, _, port = to.partition(":")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        proxy = ForwardProxy(f"127.0.0.1:{server.getsockname()[1]}", login)
-
-        def accept() -> None:
-            with contextlib.suppress(OSError):  # the server was closed
-                while True:
-                    client, _ = server.accept()
-                    threading.Thread(target=_serve, args=(proxy, client, (host, int(port))), daemon=True).start()
-
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        try:
-            yield proxy
-        finally:
-            server.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    proxy = ForwardProxy("", login)
+    with listening(lambda client: _serve(proxy, client, to)) as proxy.address:
+        yield proxy
 
 
-def _serve(proxy: ForwardProxy, client: socket.socket, to: tuple[str, int]) -> None:
+def _serve(proxy: ForwardProxy, client: socket.socket, to: str) -> None:
     """Serve one request of a client, and for plain HTTP tell the server to close after it."""
     with client, contextlib.suppress(OSError):
         received = b""
@@ -67,12 +54,12 @@ def _serve(proxy: ForwardProxy, client: socket.socket, to: tuple[str, int]) -> N
                 b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
             )
             return
-        with socket.create_connection(to) as server:
+        with connected(to) as server:
             if head.startswith(b"CONNECT "):
                 client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
             else:
                 server.sendall(_onward(head) + body)
-            _both_ways(client, server)
+            joined(client, server)
 
 
 def _onward(head: bytes) -> bytes:
@@ -82,18 +69,3 @@ def _onward(head: bytes) -> bytes:
     path = b"/" + target.partition(b"://")[2].partition(b"/")[2]
     kept = [line for line in lines if not line.lower().startswith((b"connection:", b"proxy-"))]
     return b"\r\n".join([b" ".join([method, path, version]), *kept, b"Connection: close", b"", b""])
-
-
-def _both_ways(client: socket.socket, server: socket.socket) -> None:
-    up = threading.Thread(target=_pump, args=(client, server), daemon=True)
-    up.start()
-    _pump(server, client)
-    up.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(65536):
-            sink.sendall(piece)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -11,13 +10,13 @@ import shutil
 import socket
 import struct
 import sys
-import threading
 import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from bench.harness import Run, once
+from listening import connected, joined, listening
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARDS = 4
@@ -170,28 +169,12 @@ class Course:
 @contextmanager
 def narrow(address: str, rate: int) -> Iterator[str]:
     """Yield an address from which `address` is reached, each connection with so many bytes a second either way."""
-    host, _, port = address.partition(":")
 
-    def accept() -> None:
-        with contextlib.suppress(OSError):  # the server was closed
-            while True:
-                client, _ = server.accept()
-                there = socket.create_connection((host, int(port)))
-                for one, other in ((client, there), (there, client)):
-                    one.setsockopt(socket.SOL_SOCKET, _MAX_PACING_RATE, rate)
-                    threading.Thread(target=_pump, args=(one, other), daemon=True).start()
+    def serve(client: socket.socket) -> None:
+        with client, connected(address) as there:
+            for one in (client, there):
+                one.setsockopt(socket.SOL_SOCKET, _MAX_PACING_RATE, rate)
+            joined(client, there)
 
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        thread = threading.Thread(target=accept, daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{server.getsockname()[1]}"
-        server.shutdown(socket.SHUT_RDWR)
-        thread.join()
-
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
-        while piece := source.recv(1 << 18):
-            sink.sendall(piece)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_WR)
+    with listening(serve) as here:
+        yield here
