@@ -170,6 +170,20 @@ def test_a_changed_policy_touches_what_dvc_keeps_and_what_only_its_content_shows
     assert repo.plan("HEAD~1").absent == ()
 
 
+def test_what_dvc_keeps_and_nobody_lists_is_named(repo: Repo) -> None:
+    kept: dict[str, bytes | str | None] = {
+        name: f"outs: [{{md5: '1', path: {path}}}]\n" for name, path in (("m.dvc", "m"), ("x/d.dvc", "rows.parquet"))
+    }
+    base = repo.commit(START)
+    repo.commit(kept)
+    plan = repo.plan(base)
+    assert (touched(plan), plan.unknown) == ([], ("m",))
+    assert planning.read(json.dumps(plan.to_json()).encode(), "plan") == plan
+    repo.commit({"weighlock.yml": "version: 1\nmodels: [{name: m, path: m}]\n"})
+    plan = repo.plan(base)
+    assert ("m" in touched(plan), plan.unknown) == (True, ())
+
+
 def test_a_plan_says_what_of_the_policy_changed(repo: Repo) -> None:
     base = repo.commit(START)
     repo.commit({"weighlock.yml": "version: 1\nscan: {fail-on: high, globals: [a.b]}\n"})

@@ -145,13 +145,18 @@ def is_weights(path: str) -> bool:
     return any(".".join(parts[-count:]) in WEIGHTS for count in (1, 2) if len(parts) > count)
 
 
+def is_data(path: str) -> bool:
+    """Tell whether the name says that the file is data that people keep beside models."""
+    return path.rsplit(".", 1)[-1].lower() in _DATA
+
+
 def holds_model(path: str, content: bytes) -> bool:
     """Tell whether the content of a file says so, whatever its name.
 
     What stands behind a pointer of Git LFS is not here; unless its name says that it is data, it may be a model.
     """
     if git.pointer(content):
-        return path.rsplit(".", 1)[-1].lower() not in _DATA
+        return not is_data(path)
     sniffer = sniff(io.BytesIO(content))
     if sniffer.zip_end:
         return b"data.pkl" in sniffer.tail or b".npy" in sniffer.tail

@@ -54,6 +54,8 @@ class Plan:
     """Which models each job checks, as positions in `models`."""
     absent: tuple[str, ...] = ()
     """Models that the policy names and of which the commit holds nothing: a changed policy cannot be held against them."""
+    unknown: tuple[str, ...] = ()
+    """What DVC keeps and changed, and may be a model: its name does not say so, and the policy lists none there."""
     changes: tuple[Change, ...] = ()
     """What the policy says otherwise than before, what it loosens first."""
 
@@ -67,6 +69,7 @@ class Plan:
             "removed": list(self.removed),
             "shards": [list(shard) for shard in self.shards],
             "absent": list(self.absent),
+            "unknown": list(self.unknown),
             "changes": [change.to_json() for change in self.changes],
         }
 
@@ -95,6 +98,7 @@ def read(raw: bytes, what: str) -> Plan:
         tuple(map(str, jsonio.field(content, "removed", list, what))),
         tuple(tuple(shard) for shard in jsonio.field(content, "shards", list, what)),
         tuple(map(str, jsonio.field(content, "absent", list, what))),
+        tuple(map(str, jsonio.field(content, "unknown", list, what))),
         tuple(effects.read(item, what) for item in jsonio.objects(content, "changes", what)),
     )
 
@@ -152,6 +156,7 @@ def _planned(commits: tuple[str | None, str], before: Tree, after: Tree, policy:
         tuple(sorted(touching.gone(before, after, known))),
         shared(models, shard_size),
         tuple(sorted(known.keys() - held - touched.keys())) if whole else (),
+        tuple(sorted(touching.unknown(changed, before, after, known))),
         revision.between(_before(before, policy), now, changed) if whole or now.verify else (),
     )
 

@@ -89,6 +89,14 @@ def reasons(changed: Iterable[str], before: Tree, after: Tree, models: Known) ->
     return found
 
 
+def unknown(changed: Iterable[str], before: Tree, after: Tree, models: Known) -> set[str]:
+    """Return what DVC keeps, changed, and may be a model: nothing here tells, and no model is listed there."""
+    outs = {out for path in changed for out in _outs(path, before, after)}
+    return {
+        out for out in outs if not _described(out, models) and not finding.is_weights(out) and not finding.is_data(out)
+    }
+
+
 def gone(before: Tree, after: Tree, models: Collection[str]) -> set[str]:
     """Return the models that were found before, and of which nothing is left."""
     old = set(finding.models(before.files)) - set(models)
@@ -109,8 +117,12 @@ def _touched(path: str, before: Tree, after: Tree, models: Known) -> Iterator[st
         yield path
     yield from (model for model, requirements in models.items() if path in requirements and model not in owners)
     for out in _outs(path, before, after):
-        described = [model for model in models if finding.inside(out, model) or finding.inside(model, out)]
-        yield from described or ([out] if finding.is_weights(out) else [])
+        yield from _described(out, models) or ([out] if finding.is_weights(out) else [])
+
+
+def _described(out: str, models: Known) -> list[str]:
+    """Return the models of which DVC keeps something there."""
+    return [model for model in models if finding.inside(out, model) or finding.inside(model, out)]
 
 
 def _is_model(path: str, after: Tree) -> bool:

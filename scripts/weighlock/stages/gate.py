@@ -95,6 +95,8 @@ class Outputs:
             lines.append(Line("The policy changed, so every model was checked against it. Read its diff with care."))
         lines += _named("gone:", plan.removed if plan else ())
         lines += _named("not in this repository, so not checked here:", plan.absent if plan else ())
+        words = "DVC keeps it, and the policy lists no model there, so not checked:"
+        lines += _named(words, plan.unknown if plan else ())
         sections = [_section(model, plan) for model in self.settled.models]
         if plan and plan.changes:
             sections.insert(0, _policy(plan.changes))

@@ -91,6 +91,8 @@ class Outputs:
             lines += [f"  {printable(path)}" for path in model.why]
         lines += [f"\n{printable(path)} is gone" for path in plan.removed]
         lines += [f"\n{printable(path)} is not in this repository, so it is not checked here" for path in plan.absent]
+        words = "is kept by DVC and no model is listed there, so it is not checked"
+        lines += [f"\n{printable(path)} {words}" for path in plan.unknown]
         return "\n".join(lines) + "\n"
 
     def page(self) -> None:
