@@ -11,7 +11,7 @@ LAUNCH = PATH="$(OUTSIDE)" python3 -I scripts/launch.py
 PYTHON = .venv/bin/python -I
 COMPILE = uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --only-binary :all: \
   --no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
-EXTRAS = scan audit plan check gate describe package sign attest verify seal fetch release
+EXTRAS = scan audit plan check gate describe package sign attest verify seal shelve fetch release
 ACTIONS = action.yml actions/*/action.yml
 WORKFLOWS = .github/workflows/*.yml examples/*/.github/workflows/*.yml
 FORMS = $(filter-out %/config.yml, $(wildcard .github/ISSUE_TEMPLATE/*.yml))

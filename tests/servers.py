@@ -65,6 +65,24 @@ def docker_registry(folder: Path, inside: Sequence[str] = (), tls: Certificate |
 
 
 @contextmanager
+def github_api(kept: Path, repository: str, inside: Sequence[str] = ()) -> Iterator[str]:
+    """Run ``python -m github_api`` and yield its URL; what it holds is in the file `kept`; `inside` as above."""
+    process = subprocess.Popen(
+        [*inside, sys.executable, "-m", "github_api", str(kept), repository],
+        cwd=Path(__file__).parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - as above
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        yield process.stdout.readline().strip()
+        process.stdin.close()
+
+
+@contextmanager
 def local_sigstore(folder: Path, *words: str, inside: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Run ``python -m local_sigstore`` and yield what it says about itself; `inside` as above."""
     process = subprocess.Popen(

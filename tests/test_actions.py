@@ -203,7 +203,7 @@ NOT_OFFERED = {
     "dry-run": "a workflow that publishes says so; check-models.yml is for changes",
     "engines": "no further engine is installed on the runner, and the caller installs nothing in this workflow",
     "external-parameters": "the workflow itself gives them: they are its inputs",
-    "github-attestations": "`attestations: write` would be asked of every caller, used or not: GitHub compares permissions first",
+    "github-attestations": "github-attestations.yml: every caller would have to grant `attestations: write`, used or not",
     "identity-token-file": "the job signs in its own name",
     "key": "the job signs in its own name",
     "plain-http": "a registry without TLS can be loopback only, which needs no input",
@@ -225,6 +225,15 @@ def test_the_job_that_signs_is_handed_digests_of_what_was_described() -> None:
     assert fields("describe").keys() & seal.keys() == set(), "it would need the caller's files"
     for name in ("scan", "audit", "description"):
         assert seal[f"{name}-digest"] == f"${{{{ needs.scan.outputs.{name}-digest }}}}"
+
+
+def test_only_a_job_without_an_identity_may_write_githubs_attestations() -> None:
+    for path in WORKFLOWS:
+        if path.name in {"release.yml", "github-attestations.yml"}:  # the first is of this repository alone
+            continue
+        assert not any("attestations" in job["permissions"] for job in loaded(path)["jobs"].values()), path.name
+    (job,) = loaded(ROOT / ".github/workflows/github-attestations.yml")["jobs"].values()
+    assert job["permissions"] == {"packages": "read", "attestations": "write"}
 
 
 def test_only_the_job_that_signs_may_have_an_identity_and_it_holds_nothing_of_the_callers() -> None:

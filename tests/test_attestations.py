@@ -5,13 +5,11 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
+from github_api import Api, serving
 from weighlock.attestations import Attestations, Wanted, shelves
 from weighlock.errors import InputError, StoreError
 from weighlock.evidence import Attached
@@ -25,61 +23,11 @@ DIGEST = Digest("ab" * 32)
 JOB = {"GITHUB_REPOSITORY": "acme/models", "GITHUB_TOKEN": "t0k"}
 
 
-class Api:
-    """The part of GitHub's API that keeps attestations, as its documentation describes it."""
-
-    def __init__(self) -> None:
-        self.held: list[Any] = []
-        self.faults: list[int] = []
-        """Statuses of the next answers."""
-        self.refused = 0
-        """Status of every answer to what would be kept."""
-        self.asked: list[tuple[str, str, str]] = []
-
-    def answer(self, method: str, path: str, body: bytes, token: str) -> tuple[int, Any]:
-        self.asked.append((method, path, token))
-        if self.faults or (self.refused and method == "POST"):
-            return self.faults.pop(0) if self.faults else self.refused, {
-                "message": "Resource not accessible by integration"
-            }
-        if method == "POST" and path == "/repos/acme/models/attestations":
-            self.held.append(json.loads(body))
-            return 201, {"id": len(self.held)}
-        digest, _, query = path.removeprefix("/repos/acme/models/attestations/").partition("?")
-        assert query == "per_page=100"
-        found = [item for item in self.held if digest == str(DIGEST)]
-        return (200, {"attestations": found}) if found else (404, {"message": "Not Found"})
-
-
 @pytest.fixture
 def api() -> Iterator[tuple[Api, str]]:
     held = Api()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.reply("GET", b"")
-
-        def do_POST(self) -> None:
-            self.reply("POST", self.rfile.read(int(self.headers["Content-Length"])))
-
-        def reply(self, method: str, body: bytes) -> None:
-            status, document = held.answer(method, self.path, body, self.headers["Authorization"])
-            raw = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(raw)))
-            self.end_headers()
-            self.wfile.write(raw)
-
-        def log_message(self, *words: object) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    yield held, f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(held) as url:
+        yield held, url
 
 
 def place(url: str) -> Attestations:

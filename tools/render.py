@@ -35,6 +35,7 @@ READ = "to check the repository out"
 PUSH = "to write to this repository's GitHub packages; not needed for another registry"
 SIGN = "to sign in the name of the workflow; not needed with a key"
 PULL = "to read from this repository's GitHub packages; not needed for another registry"
+SHELVE = "to keep attestations in this repository"
 PREVIOUS = "to read the release that `previous` names; not needed without it"
 
 
@@ -72,6 +73,7 @@ ACTIONS = {
     "seal": About("lock", {"id-token": ("write", SIGN), "packages": ("write", PUSH)}),
     "sign": About("edit-3", {"id-token": ("write", SIGN), "packages": ("write", PUSH)}),
     "attest": About("file-text", {"id-token": ("write", SIGN), "packages": ("write", PUSH)}),
+    "shelve": About("archive", {"attestations": ("write", SHELVE), "packages": ("read", PULL)}),
     "verify": About("check-circle", {"contents": ("read", READ), "packages": ("read", PULL)}),
 }
 

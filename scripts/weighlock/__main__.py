@@ -31,6 +31,7 @@ STAGES = {
     "sign": "sign an artifact and the files in it",
     "attest": "attach a signed statement to an artifact",
     "verify": "check an artifact and all its evidence against a pinned identity",
+    "shelve": "give the evidence of a release to GitHub's own store of attestations",
     "policy": "show what a verification policy asks, or export it for cosign, gh and clusters",
     "pull": "verify an artifact, then write its files",
     "seal": "sign an artifact that was scanned and packaged elsewhere, and tag it last",

@@ -18,7 +18,7 @@ from publishing import Stage
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    acting.prepare("describe", "scan", "audit", "package", "seal", "fetch", "verify")
+    acting.prepare("describe", "scan", "audit", "package", "seal", "fetch", "verify", "shelve")
     return acting.snapshot(tmp_path_factory.mktemp("weighlock"))
 
 

@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 import acting
+import servers
 from publishing import BUILDER, COMMIT, Stage
 from weighlock.predicates import PROVENANCE, PUBLISH, PUBLISH_INPUTS, VULNERABILITIES
 
@@ -188,6 +189,48 @@ def test_a_pattern_that_names_nothing_is_said_before_the_scan(stage: Stage) -> N
     assert any("*.exe' names no file" in item.message for item in run.annotations)
     assert "scan" not in run.outputs
     assert stage.tags() == []
+
+
+def attesting(stage: Stage, **inputs: str) -> None:
+    """Let a job after the call of the builder give its evidence to GitHub."""
+    stage.call(path="models/tiny")
+    path = stage.consumer / stage.workflow
+    workflow = yaml.load(path.read_text(), yaml.BaseLoader)
+    workflow["jobs"]["github"] = {
+        "needs": "publish",
+        "permissions": {"packages": "read", "attestations": "write"},
+        "uses": "weighlock/weighlock/.github/workflows/github-attestations.yml@v1",
+        "with": {"target": "${{ needs.publish.outputs.reference }}"} | inputs,
+    }
+    path.write_text(yaml.safe_dump(workflow))
+    acting.repository(stage.consumer)
+
+
+def test_the_evidence_goes_to_githubs_own_store_too(stage: Stage, tmp_path: Path) -> None:
+    attesting(stage)
+    kept = tmp_path / "kept.json"
+    with servers.github_api(kept, "acme/consumer", stage.act.inside) as url:
+        stage.environ["GITHUB_API_URL"] = url
+        run = stage.run()
+    assert run.jobs == {"scan": "success", "package": "success", "sign": "success", "attestations": "success"}, run.log
+    held = [
+        json.loads(base64.b64decode(item["bundle"]["dsseEnvelope"]["payload"])) for item in json.loads(kept.read_text())
+    ]
+    assert PROVENANCE in {item["predicateType"] for item in held}
+    digest = run.outputs["seal"]["digest"].removeprefix("sha256:")
+    assert digest in {item["subject"][0]["digest"]["sha256"] for item in held}
+    assert len(held) == 4, "signature, model signature, provenance and scan result"
+
+
+def test_what_another_workflow_signed_is_not_given_to_github(stage: Stage, tmp_path: Path) -> None:
+    attesting(stage, builder="acme/other/.github/workflows/publish.yml")
+    kept = tmp_path / "kept.json"
+    with servers.github_api(kept, "acme/consumer", stage.act.inside) as url:
+        stage.environ["GITHUB_API_URL"] = url
+        run = stage.run()
+    assert run.jobs == {"scan": "success", "package": "success", "sign": "success", "attestations": "failure"}, run.log
+    assert any("nothing was given to GitHub" in item.message for item in run.annotations)
+    assert not kept.exists()
 
 
 def test_who_deploys_is_told_what_todays_rules_would_catch(stage: Stage) -> None:
