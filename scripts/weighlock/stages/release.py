@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from weighlock import clock, predicates, source
+from weighlock import clock, predicates, sealing, source
 from weighlock.auditing import AuditResult, Service
 from weighlock.auditing.audit import audit_requirements
 from weighlock.config import NAME, Config, ModelEntry, config_for, entry_at
@@ -35,7 +35,7 @@ from weighlock.store.planning import Plan
 from weighlock.store.targets import Target, open_store
 from weighlock.text import printable
 
-NOTHING = seal.Sealed((), 0, moved=False)
+NOTHING = sealing.Sealed((), 0, moved=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Gate:
         """Tell whether the model may pass."""
         return self.ledger.passed and (self.audit is None or self.audit.passed)
 
-    def results(self) -> seal.Results:
+    def results(self) -> sealing.Results:
         """Return what is attested of it."""
         scanned = (predicates.TEST_RESULT, predicates.scan_result(self.ledger, finished=self.scanned))
         return [scanned] + (
@@ -103,7 +103,7 @@ class Outputs:
 
     scan: scan.Outputs
     audit: audit.Outputs | None
-    sealed: seal.Sealed
+    sealed: sealing.Sealed
     verdict: str = output("pass or fail")
     digest: str = output("digest of the release; deploy this")
     reference: str = output("where it is, by digest")
@@ -201,10 +201,12 @@ def run(inputs: Inputs, context: Context, *, store: Store | None = None) -> Outp
     build = source.vouched(own, told.inputs) or source.answered(
         context.build or source.local(inputs.path, gate.model), own
     )
-    made = seal.Artifact(place, subject, target.name, gate.model.digests())
-    wanted = seal.statements(made, gate.results(), build, told, started)
-    sealed = seal.seal(made, wanted, signing, target.tag, context.say, shelve)
-    commands = seal.commands(inputs, Target(target.place, digest=subject.digest), signing, plain_http=inputs.plain_http)
+    made = sealing.Artifact(place, subject, target.name, gate.model.digests())
+    wanted = sealing.statements(made, gate.results(), build, told, started)
+    sealed = sealing.seal(made, wanted, signing, target.tag, context.say, shelve)
+    commands = sealing.commands(
+        inputs, Target(target.place, digest=subject.digest), signing, plain_http=inputs.plain_http
+    )
     return Outputs(
         scanned,
         audited,

@@ -11,18 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from weighlock import clock, consumers, description, evidence, gate, jsonio, predicates, provenance, source
+from weighlock import clock, description, jsonio, predicates, sealing, source
 from weighlock.errors import InputError, MalformedError, RefusedError
-from weighlock.evidence import Attached, Collected
 from weighlock.formats.modelpack import ModelPack
-from weighlock.inputs import Enforced, ProvenanceInputs, SignerInputs, option, output
-from weighlock.intoto import Statement, Subject
+from weighlock.inputs import ProvenanceInputs, option, output
 from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Digest, Manifest
-from weighlock.predicates import TEST_RESULT, VULNERABILITIES, Build
+from weighlock.predicates import TEST_RESULT, VULNERABILITIES
 from weighlock.provenance import Told
-from weighlock.signing import Certificate, Signer
-from weighlock.stages import Context, Passage, Problem, sign, verify
+from weighlock.sealing import Artifact, Sealed
+from weighlock.stages import Context, Passage, Problem
 from weighlock.stages.sign import evidence_json
 from weighlock.store import Store
 from weighlock.store.parallel import Job, Meter, Streams, run_all
@@ -30,9 +28,6 @@ from weighlock.store.targets import Target, find, open_store
 from weighlock.text import counted, printable
 
 _LIMIT = 7_000_000  # bytes of a predicate, as for `attest`
-
-Results = Sequence[tuple[str, Json]]
-"""Predicate types and predicates of what was found out about the files: the scan first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,32 +47,6 @@ class Inputs(ProvenanceInputs):
     description_digest: str = option("sha256 digest of that file", default="", metavar="DIGEST")
     tag: str = option("tag to set, last of all", default="")
     plain_http: bool = option("talk to the registry without TLS (loopback needs no flag)", default=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Artifact:
-    """A packaged model: where it is, its manifest, what people call it, and its files."""
-
-    store: Store
-    subject: Descriptor
-    name: str
-    files: dict[str, Digest]
-
-    @property
-    def about(self) -> Subject:
-        """Return it as the subject of a statement."""
-        return Subject(self.name, self.subject.digest)
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """What hangs on a digest now, and what of it is new."""
-
-    evidence: tuple[tuple[str, Digest], ...]
-    """Predicate type and referrer digest."""
-    added: int
-    moved: bool
-    """Whether the tag was set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,15 +109,15 @@ def run(inputs: Inputs, context: Context) -> Outputs:
     files = ModelPack().files(Manifest.parse(store.manifest(subject.digest)))
     weigh(store, list(files.values()), context.say)
     artifact = Artifact(store, subject, target.name, {path: layer.digest for path, layer in files.items()})
-    require_green(artifact, results)
+    sealing.require_green(artifact, results)
     own = signing.certificate()
     build = source.vouched(own, told.inputs) or source.answered(
         context.build or source.handed(target.name, len(files)), own
     )
-    wanted = statements(artifact, results, build, told, started)
-    sealed = seal(artifact, wanted, signing, tag, context.say, shelve)
+    wanted = sealing.statements(artifact, results, build, told, started)
+    sealed = sealing.seal(artifact, wanted, signing, tag, context.say, shelve)
     reference = f"{store.name}@{subject.digest}"
-    typed = commands(inputs, Target(target.place, digest=subject.digest), signing, plain_http=inputs.plain_http)
+    typed = sealing.commands(inputs, Target(target.place, digest=subject.digest), signing, plain_http=inputs.plain_http)
     return Outputs(sealed, typed, str(subject.digest), reference, tag or "", typed.get("weighlock", ""))
 
 
@@ -157,69 +126,6 @@ def weigh(store: Store, blobs: Sequence[Descriptor], say: Callable[[str], None])
     unique = list({blob.digest: blob for blob in blobs}.values())
     run_all([_weighing(store, blob) for blob in unique], streams=Streams())
     say(f"weighed {counted(len(blobs), 'file')} again")
-
-
-@dataclass(frozen=True, slots=True)
-class _Said:
-    """A statement that nobody has signed yet."""
-
-    statement: Statement
-    certificate: Certificate | None = None
-
-
-def require_green(artifact: Artifact, results: Results) -> None:
-    """Raise `RefusedError` unless scan and audit passed and are about exactly these files."""
-    for kind, predicate in results:
-        gate.require_passed(kind, predicate)
-    said = [_Said(Statement((artifact.about,), kind, predicate)) for kind, predicate in results]
-    try:
-        gate.require_green(gate.Case(artifact.subject.digest, artifact.files, said))
-    except RefusedError as error:
-        raise RefusedError(f"not signed: {error.what}", remedy="Scan and package the same files.") from None
-
-
-def statements(artifact: Artifact, results: Results, build: Build, told: Told, started: str) -> list[Statement]:
-    """Return every statement of a release."""
-    about = artifact.about
-    return [
-        *sign.statements(artifact.name, artifact.subject, artifact.files),
-        provenance.statement(about, artifact.files, build, told, results, started=started),
-        *(Statement((about,), kind, predicate) for kind, predicate in results),
-    ]
-
-
-def seal(
-    artifact: Artifact,
-    wanted: Sequence[Statement],
-    signing: Signer,
-    tag: str | None,
-    say: Callable[[str], None],
-    shelve: Callable[[Sequence[Attached]], None] = lambda _bundles: None,
-) -> Sealed:
-    """Attach what is missing of the evidence, verify all of it as a consumer would, and set the tag last.
-
-    Before the tag, `shelve` takes the bundles wherever else they are looked for.
-    """
-    store, subject = artifact.store, artifact.subject
-    present = evidence.collect(store, subject, signing.verifier()).trusted
-    absent = evidence.missing(wanted, present)
-    evidence.attach(store, subject, absent, signing, created=clock.now())
-    if absent:
-        say(f"attached {counted(len(absent), 'statement')} signed by {signing.identity}")
-    trusted = _verify(store, subject, signing).trusted
-    shelve(trusted)
-    held = tuple((item.statement.predicate_type, item.descriptor.digest) for item in trusted)
-    return Sealed(held, len(absent), _tag(store, subject, tag, say))
-
-
-def commands(inputs: SignerInputs, target: Target, signing: Signer, *, plain_http: bool) -> dict[str, str]:
-    """Return what a consumer types; for a key, where the public half lies beside it as `keygen` writes it."""
-    release = consumers.Release(str(target), not isinstance(target.place, Path), plain_http)
-    own = signing.certificate()
-    if own is not None:
-        return consumers.by_certificate(release, own, inputs.trust_config)
-    public = inputs.key.with_suffix(".pub") if inputs.key else None
-    return consumers.by_key(release, public) if public and public.is_file() else {}
 
 
 def way(
@@ -239,28 +145,6 @@ def described(reference: str, tag: str, sealed: Sealed, commands: Mapping[str, s
     tagged = f" as '{tag}'" if tag else ", without a tag"
     typed = ["to verify it:", *(f"  {command}" for command in commands.values())] if commands else []
     return "\n".join([f"{reference}{tagged}", *rows, news, *typed]) + "\n"
-
-
-def _verify(store: Store, subject: Descriptor, signing: Signer) -> Collected:
-    """Verify as a consumer would, from the store; return the evidence."""
-    verification = verify.verify(store, subject, Enforced(signing.verifier()))
-    if not verification.passed:
-        failed = next(item for item in verification.checks if not item.ok)
-        raise RefusedError(
-            f"the release does not verify, so it got no tag: {failed.name}: {failed.reason}",
-            remedy="Run again: a rerun adds what is missing. Evidence that says no has to be removed from the target.",
-        )
-    return verification.collected
-
-
-def _tag(store: Store, subject: Descriptor, tag: str | None, say: Callable[[str], None]) -> bool:
-    """Make the tag name the manifest; return whether it did not before."""
-    before = store.resolve(tag) if tag else None
-    if tag is None or (before and before.digest == subject.digest):
-        return False
-    store.tag(subject, tag)
-    say(f"tagged '{tag}'" + (f", which was {before.digest}" if before else ""))
-    return True
 
 
 def _handed_over(path: Path, digest: str) -> Json:

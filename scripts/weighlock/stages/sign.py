@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from weighlock import clock, evidence, gate, oms
+from weighlock import clock, evidence, gate, sealing
 from weighlock.errors import RefusedError
 from weighlock.formats.modelpack import ModelPack
 from weighlock.inputs import SignerInputs, option, output
-from weighlock.intoto import Statement, Subject
+from weighlock.intoto import Statement
 from weighlock.jsonio import Json
 from weighlock.oci import Descriptor, Digest, Manifest
-from weighlock.predicates import SIGNATURE
 from weighlock.stages import Context, Problem
 from weighlock.store.targets import Target, find, open_store
 
@@ -67,17 +66,9 @@ def run(inputs: Inputs, context: Context) -> Outputs:
         gate.require_green(case)
     except RefusedError as error:
         raise RefusedError(f"not signed: {error.what}", remedy="Attest a passed scan in the same name first.") from None
-    wanted = evidence.missing(statements(target.name, subject, digests), present)
+    wanted = evidence.missing(sealing.signatures(target.name, subject, digests), present)
     attached = evidence.attach(store, subject, wanted, signing, created=clock.now())
     return outputs(f"{store.name}@{subject.digest}", subject, wanted, attached)
-
-
-def statements(name: str, subject: Descriptor, files: dict[str, Digest]) -> list[Statement]:
-    """Return the two statements of a signature: over the manifest (cosign) and over the files (OMS)."""
-    return [
-        Statement((Subject(name, subject.digest),), SIGNATURE, {}),
-        oms.statement(name, files, subject.digest),
-    ]
 
 
 def outputs(reference: str, subject: Descriptor, signed: list[Statement], attached: tuple[Descriptor, ...]) -> Outputs:
