@@ -139,6 +139,9 @@ def test_what_cannot_be_scanned_is_held(repo: Repo, contents: dict[str, bytes | 
     assert words in checked(base).held[0].message
 
 
+MODELS = "version: 1\nmodels: [{name: m, path: m}]\n"
+
+
 def kept(content: bytes, path: str = "w.safetensors") -> str:
     return f"outs: [{{path: {path}, md5: {hashlib.md5(content, usedforsecurity=False).hexdigest()}}}]\n"
 
@@ -147,8 +150,7 @@ def test_what_dvc_keeps_in_a_model_is_held_until_it_is_here(
     repo: Repo, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     base = repo.commit({"a": ""})
-    listed = "version: 1\nmodels: [{name: m, path: m}]\n"
-    repo.commit({"m/README.md": "words", "m/w.safetensors.dvc": kept(WEIGHTS), "weighlock.yml": listed})
+    repo.commit({"m/README.md": "words", "m/w.safetensors.dvc": kept(WEIGHTS), "weighlock.yml": MODELS})
     (held,) = checked(base).held
     assert (held.path, held.verdict) == ("m/w.safetensors", "unscanned")
     assert "its content is not here" in held.message
@@ -162,6 +164,27 @@ def test_what_dvc_keeps_in_a_model_is_held_until_it_is_here(
     assert model.files == 3
     Path("m/w.safetensors").write_bytes(RESHAPED)
     assert "not what DVC names" in checked(base).held[0].message
+
+
+def test_what_dvc_keeps_unchanged_is_not_new(repo: Repo) -> None:
+    repo.commit({".gitignore": "/m/w.safetensors\n/m/sub\n"})
+    listing = json.dumps([{"md5": hashlib.md5(b"words", usedforsecurity=False).hexdigest(), "relpath": "a.txt"}])
+    folder = hashlib.md5(listing.encode(), usedforsecurity=False).hexdigest()
+    outs: dict[str, bytes | str] = {
+        "m/w.safetensors.dvc": kept(WEIGHTS),
+        "m/sub.dvc": f"outs: [{{path: sub, md5: {folder}.dir}}]\n",
+    }
+    base = repo.commit(outs | {"m/sub/a.txt": "words", "m/w.safetensors": WEIGHTS, "weighlock.yml": MODELS})
+    repo.commit({"m/README.md": "words"})
+    model = checked(base)
+    assert model.passed, model.held
+    assert model.changes is not None
+    assert model.changes["added"]["names"] == ["README.md (text)"]
+    assert model.changes["changed"]["count"] == 0
+    repo.commit({"m/w.safetensors.dvc": kept(RESHAPED), "m/w.safetensors": RESHAPED})
+    model = checked(base)
+    assert model.changes is not None
+    assert model.changes["added"]["names"] == ["README.md (text)", "w.safetensors (safetensors)"]
 
 
 def test_a_model_that_only_dvc_has_is_held_and_then_scanned(

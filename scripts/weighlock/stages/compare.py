@@ -7,6 +7,7 @@ filter runs. A file that Git LFS keeps is compared by the digest in its pointer;
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from pathlib import Path
 from weighlock import changes, differences, facts, finding, planning
 from weighlock.changes import Side
 from weighlock.config import NAME, ScanPolicy
+from weighlock.dvc import content
 from weighlock.errors import InputError, WeighlockError
 from weighlock.git import Pointer, Repository
 from weighlock.inputs import option, output
@@ -24,6 +26,7 @@ from weighlock.model import Model, check_path
 from weighlock.stages import Context, Problem
 from weighlock.stages.scan import policy, scan_model
 from weighlock.text import printable
+from weighlock.touching import Tree
 
 Say = Callable[[str], None]
 
@@ -107,6 +110,7 @@ class Earlier:
         """Return the model at `path`, which is `model` today; None where it was not there or cannot be read."""
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         pointers = _write(self.repository, self.base, path, folder, model)
+        _same(self.repository, self.base, path, folder)
         root = folder if path == finding.TOP else folder / path
         if not root.exists():
             return None
@@ -136,6 +140,19 @@ def _write(repository: Repository, base: str, path: str, folder: Path, now: Mode
             if pointer:
                 pointers[_within(name, path)] = pointer
     return pointers
+
+
+def _same(repository: Repository, base: str, path: str, folder: Path) -> None:
+    """Copy what DVC kept of the model, where it is what lies in the work tree today; what it was else is not here."""
+    with repository.reading() as reader:
+        outs = Tree(repository.files(base), reader).outs()
+    for out in outs:
+        place, target = repository.top / out.path, folder / out.path
+        if not finding.inside(out.path, path) or not _plain(out.path) or os.path.lexists(target):
+            continue
+        if not content.wrong(repository.top, out):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _ = shutil.copytree(place, target, symlinks=True) if out.folder else shutil.copyfile(place, target)
 
 
 def _plain(name: str) -> bool:
