@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import pickle
-import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from repositories import Repo
 from weighlock import finding, planning
 from weighlock.errors import InputError, MalformedError
 from weighlock.git import Repository
@@ -20,30 +20,10 @@ from weighlock.planning import Plan, Touched
 LISTED = "version: 1\nmodels:\n- name: a\n  path: models/a\n  requirements: requirements.txt\n"
 POINTER = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'ab' * 32}\nsize 7000000\n"
 
+Files = dict[str, bytes | str | None]
 
-class Repo:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.git("init", "-q", "-b", "main")
 
-    def git(self, *words: str) -> str:
-        who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
-        return subprocess.run(
-            ["git", *who, *words], cwd=self.folder, check=True, capture_output=True, text=True
-        ).stdout.strip()
-
-    def commit(self, files: dict[str, bytes | str | None]) -> str:
-        for name, content in files.items():
-            path = self.folder / name
-            if content is None:
-                path.unlink()
-                continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "x")
-        return self.git("rev-parse", "HEAD")
-
+class Planned(Repo):
     def plan(self, base: str | None, shard_size: int = 10**9) -> Plan:
         repository = Repository.at(self.folder)
         commits = planning.between(repository, base, "HEAD")
@@ -51,15 +31,15 @@ class Repo:
 
 
 @pytest.fixture
-def repo(tmp_path: Path) -> Repo:
-    return Repo(tmp_path)
+def repo(tmp_path: Path) -> Planned:
+    return Planned(tmp_path)
 
 
 def touched(plan: Plan) -> list[str]:
     return [model.path for model in plan.models]
 
 
-START: dict[str, bytes | str | None] = {
+START: Files = {
     "models/a/model.safetensors": "weights",
     "models/a/config.json": "{}",
     "models/b/model.onnx": "weights",
@@ -90,19 +70,19 @@ START: dict[str, bytes | str | None] = {
         ({"far/bad.dvc": "outs: [&a *a"}, []),
     ],
 )
-def test_what_a_change_touches(repo: Repo, files: dict[str, bytes | str | None], models: list[str]) -> None:
+def test_what_a_change_touches(repo: Planned, files: Files, models: list[str]) -> None:
     base = repo.commit(START)
     repo.commit(files)
     assert touched(repo.plan(base)) == models
 
 
-def test_without_a_base_everything_is_new(repo: Repo) -> None:
+def test_without_a_base_everything_is_new(repo: Planned) -> None:
     repo.commit(START)
     assert touched(repo.plan(None)) == ["models/a", "models/b", "src/best.pkl"]
     assert touched(repo.plan("0" * 40)) == ["models/a", "models/b", "src/best.pkl"]
 
 
-def test_a_model_that_moved_is_gone_and_new(repo: Repo) -> None:
+def test_a_model_that_moved_is_gone_and_new(repo: Planned) -> None:
     base = repo.commit(START)
     repo.git("mv", "models/b", "models/c")
     repo.commit({})
@@ -111,7 +91,7 @@ def test_a_model_that_moved_is_gone_and_new(repo: Repo) -> None:
     assert plan.removed == ("models/b",)
 
 
-def test_what_others_merged_meanwhile_is_not_of_this_change(repo: Repo) -> None:
+def test_what_others_merged_meanwhile_is_not_of_this_change(repo: Planned) -> None:
     repo.commit(START)
     repo.git("checkout", "-q", "-b", "feature")
     repo.commit({"models/a/config.json": "{ }"})
@@ -121,14 +101,14 @@ def test_what_others_merged_meanwhile_is_not_of_this_change(repo: Repo) -> None:
     assert touched(repo.plan(base)) == ["models/a"]
 
 
-def test_only_the_outputs_that_differ_in_a_dvc_lock_are_touched(repo: Repo) -> None:
+def test_only_the_outputs_that_differ_in_a_dvc_lock_are_touched(repo: Planned) -> None:
     lock = "stages:\n  t:\n    outs:\n    - {{path: models/a, md5: '{}'}}\n    - {{path: models/b, md5: '2'}}\n"
     base = repo.commit(START | {"dvc.lock": lock.format("1")})
     repo.commit({"dvc.lock": lock.format("3")})
     assert touched(repo.plan(base)) == ["models/a"]
 
 
-def test_a_requirements_file_touches_the_models_that_name_it(repo: Repo) -> None:
+def test_a_requirements_file_touches_the_models_that_name_it(repo: Planned) -> None:
     base = repo.commit(START | {"requirements.txt": "numpy==2.0\n", "weighlock.yml": LISTED})
     repo.commit({"requirements.txt": "numpy==2.1\n"})
     plan = repo.plan(base)
@@ -136,25 +116,25 @@ def test_a_requirements_file_touches_the_models_that_name_it(repo: Repo) -> None
     assert plan.models[0].requirements == ("requirements.txt",)
 
 
-def test_what_lies_outside_of_the_listed_models_is_found_all_the_same(repo: Repo) -> None:
+def test_what_lies_outside_of_the_listed_models_is_found_all_the_same(repo: Planned) -> None:
     base = repo.commit(START | {"weighlock.yml": LISTED})
     repo.commit({"models/b/model.onnx": "other"})
     assert touched(repo.plan(base)) == ["models/b"]
 
 
-def test_a_listed_folder_is_a_model_whatever_is_in_it(repo: Repo) -> None:
+def test_a_listed_folder_is_a_model_whatever_is_in_it(repo: Planned) -> None:
     base = repo.commit({"src/data.txt": "words", "src/app.py": "", "weighlock.yml": LISTED.replace("models/a", "src")})
     repo.commit({"src/data.txt": "other words"})
     assert touched(repo.plan(base)) == ["src"]
 
 
-def test_the_requirements_in_a_listed_model_are_audited_unless_others_are_named(repo: Repo) -> None:
+def test_the_requirements_in_a_listed_model_are_audited_unless_others_are_named(repo: Planned) -> None:
     listed = LISTED.replace("  requirements: requirements.txt\n", "")
     repo.commit(START | {"models/a/requirements.txt": "numpy==2.0\n", "weighlock.yml": listed})
     assert repo.plan(None).models[0].requirements == ("models/a/requirements.txt",)
 
 
-def test_a_changed_policy_touches_what_dvc_keeps_and_what_only_its_content_shows(repo: Repo) -> None:
+def test_a_changed_policy_touches_what_dvc_keeps_and_what_only_its_content_shows(repo: Planned) -> None:
     listed = "version: 1\nmodels: [{name: a, path: far/a}, {name: b, path: build/b}]\n"
     kept = {
         "far/a.dvc": "outs:\n- {md5: 1, path: a, size: 70}\n",
@@ -170,8 +150,8 @@ def test_a_changed_policy_touches_what_dvc_keeps_and_what_only_its_content_shows
     assert repo.plan("HEAD~1").absent == ()
 
 
-def test_what_dvc_keeps_and_nobody_lists_is_named(repo: Repo) -> None:
-    kept: dict[str, bytes | str | None] = {
+def test_what_dvc_keeps_and_nobody_lists_is_named(repo: Planned) -> None:
+    kept: Files = {
         name: f"outs: [{{md5: '1', path: {path}}}]\n" for name, path in (("m.dvc", "m"), ("x/d.dvc", "rows.parquet"))
     }
     base = repo.commit(START)
@@ -184,7 +164,7 @@ def test_what_dvc_keeps_and_nobody_lists_is_named(repo: Repo) -> None:
     assert ("m" in touched(plan), plan.unknown) == (True, ())
 
 
-def test_a_plan_says_what_of_the_policy_changed(repo: Repo) -> None:
+def test_a_plan_says_what_of_the_policy_changed(repo: Planned) -> None:
     base = repo.commit(START)
     repo.commit({"weighlock.yml": "version: 1\nscan: {fail-on: high, globals: [a.b]}\n"})
     plan = repo.plan(base)
@@ -194,13 +174,13 @@ def test_a_plan_says_what_of_the_policy_changed(repo: Repo) -> None:
     assert [change.effect.name for change in repo.plan("HEAD~1").changes] == ["STRICTER", "STRICTER"]
 
 
-def test_what_replaces_a_broken_policy_is_all_new(repo: Repo) -> None:
+def test_what_replaces_a_broken_policy_is_all_new(repo: Planned) -> None:
     base = repo.commit({"weighlock.yml": "version: 1\nscan: 3\n"})
     repo.commit({"weighlock.yml": "version: 1\nscan: {fail-on: high}\n"})
     assert [change.what for change in repo.plan(base).changes] == ["scan.fail-on: low → high"]
 
 
-def test_another_trusted_key_is_a_change_of_the_policy(repo: Repo) -> None:
+def test_another_trusted_key_is_a_change_of_the_policy(repo: Planned) -> None:
     trusting = "version: 1\nverify: {trusted: [{key: ../keys/a.pub}]}\n"
     base = repo.commit({"ci/weighlock.yml": trusting, "keys/a.pub": "one"})
     repo.commit({"keys/a.pub": "other"})
@@ -210,14 +190,14 @@ def test_another_trusted_key_is_a_change_of_the_policy(repo: Repo) -> None:
     assert not plan.policy
 
 
-def test_a_broken_policy_is_no_plan(repo: Repo) -> None:
+def test_a_broken_policy_is_no_plan(repo: Planned) -> None:
     base = repo.commit(START)
     repo.commit({"weighlock.yml": "version: 1\nmodels: 3\n"})
     with pytest.raises(InputError, match=r"weighlock.yml:2"):
         repo.plan(base)
 
 
-def test_a_base_that_is_not_in_the_clone_is_named(repo: Repo) -> None:
+def test_a_base_that_is_not_in_the_clone_is_named(repo: Planned) -> None:
     repo.commit(START)
     with pytest.raises(InputError, match="nobody can say what changed") as caught:
         repo.plan("1" * 40)
@@ -225,7 +205,7 @@ def test_a_base_that_is_not_in_the_clone_is_named(repo: Repo) -> None:
 
 
 @pytest.mark.parametrize("name", ["--output=x", "-h", "HEAD~99", "a b", "\n"])
-def test_a_base_is_never_an_option(repo: Repo, name: str) -> None:
+def test_a_base_is_never_an_option(repo: Planned, name: str) -> None:
     repo.commit(START)
     with pytest.raises(InputError):
         repo.plan(name)
@@ -234,13 +214,13 @@ def test_a_base_is_never_an_option(repo: Repo, name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["a\nb.pkl", "a\tb.pkl", 'a"b.pkl', "::error::.pkl", "-n.pkl", ":(glob)*.pkl", "ü.pkl"]
 )
-def test_hostile_names_are_names(repo: Repo, name: str) -> None:
+def test_hostile_names_are_names(repo: Planned, name: str) -> None:
     base = repo.commit({"src/app.py": ""})
     repo.commit({f"src/{name}": b"x"})
     assert touched(repo.plan(base)) == [f"src/{name}"]
 
 
-def test_a_name_that_is_no_text_is_a_name(repo: Repo) -> None:
+def test_a_name_that_is_no_text_is_a_name(repo: Planned) -> None:
     base = repo.commit({"src/app.py": ""})
     raw = os.fsdecode(b"src/\xff.pkl")
     repo.commit({raw: b"x"})
@@ -249,12 +229,12 @@ def test_a_name_that_is_no_text_is_a_name(repo: Repo) -> None:
     assert planning.read(json.dumps(plan.to_json()).encode(), "plan") == plan
 
 
-def test_a_pointer_counts_as_large_as_what_it_stands_for(repo: Repo) -> None:
+def test_a_pointer_counts_as_large_as_what_it_stands_for(repo: Planned) -> None:
     repo.commit({"models/a/model.gguf": POINTER})
     assert repo.plan(None).models[0].size == 7_000_000
 
 
-def test_a_plan_survives_its_file_and_no_other_document_does(repo: Repo) -> None:
+def test_a_plan_survives_its_file_and_no_other_document_does(repo: Planned) -> None:
     repo.commit(START)
     plan = repo.plan(None)
     raw = json.dumps(plan.to_json()).encode()

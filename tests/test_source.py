@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-import os
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from repositories import git
 from tools import require
 from weighlock.errors import InputError, RefusedError
 from weighlock.predicates import EXTERNAL_PARAMETERS, PUBLISH, Build
 from weighlock.signing import Certificate
 from weighlock.source import local, vouched
 from weighlock.stages.package import weigh_model
-
-
-def git(folder: Path, *words: str) -> str:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
-    environ = {**os.environ, "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
-    done = subprocess.run(
-        ["git", *identity, *words], cwd=folder, env=environ, capture_output=True, text=True, check=True
-    )
-    return done.stdout.strip()
 
 
 @pytest.fixture

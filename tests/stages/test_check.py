@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import pickle
-import subprocess
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 
 import hostile
 from auditing.loopback import Index, PyPIJson, advisory
+from repositories import Repo
 from weighlock import pages
 from weighlock.checking import Checked
 from weighlock.errors import InputError
@@ -33,29 +33,10 @@ WEIGHTS = hostile.safetensors({"w": {"dtype": "F32", "shape": [2, 3], "data_offs
 RESHAPED = hostile.safetensors({"w": {"dtype": "F16", "shape": [3, 4], "data_offsets": [0, 24]}}, bytes(24))
 
 
-class Repo:
-    """A repository in the current folder, since stages run at its top."""
-
-    def __init__(self) -> None:
-        self.git("init", "-q", "-b", "main")
-
-    def git(self, *words: str) -> str:
-        who = ["-c", "user.name=a", "-c", "user.email=a@example.com"]
-        return subprocess.run(["git", *who, *words], check=True, capture_output=True, text=True).stdout.strip()
-
-    def commit(self, contents: dict[str, bytes | str]) -> str:
-        for name, content in contents.items():
-            Path(name).parent.mkdir(parents=True, exist_ok=True)
-            Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", "x")
-        return self.git("rev-parse", "HEAD")
-
-
 @pytest.fixture
 def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
-    monkeypatch.chdir(tmp_path)
-    return Repo()
+    monkeypatch.chdir(tmp_path)  # stages run at the top of a repository
+    return Repo(tmp_path)
 
 
 def checked(base: str, **more: Any) -> Checked:
