@@ -191,8 +191,9 @@ class Registry:
     def _download(self, descriptor: Descriptor, start: int, end: int) -> Iterator[bytes]:
         """Yield the bytes from `start` up to `end`, from a registry that gives ranges or one that starts over."""
         what, url = f"reading {descriptor.digest}", self._client.url(f"blobs/{descriptor.digest}")
-        last = "" if end == descriptor.size else str(end - 1)
-        headers = {"Range": f"bytes={start}-{last}"} if start or last else {}
+        to_the_end = end == descriptor.size
+        # Never without an end: the registry of go-containerregistry, which is crane's, answers 416 to "bytes=N-".
+        headers = {} if to_the_end and not start else {"Range": f"bytes={start}-{end - 1}"}
         accept = _ABSENT | ({416} if start else set())
         with self._client.stream(Call(what, "GET", url, headers=headers, accept=accept)) as answer:
             if answer.status == 404:
@@ -207,7 +208,7 @@ class Registry:
             for _ in supply.take(start if answer.status == 200 else 0):
                 pass
             # What follows a part is not wanted; what follows the end makes it another blob.
-            yield from supply.take(end - start if last else sys.maxsize)
+            yield from supply.take(sys.maxsize if to_the_end else end - start)
 
 
 def open_registry(
