@@ -71,12 +71,9 @@ def repository_in(request: pytest.FixtureRequest, registries_running: Callable[[
     return lambda name: f"{registries_running(name)}/tests/{own}"
 
 
-@pytest.fixture(params=["docker-registry", "the tests' own", *registries.COMMANDS])
+@pytest.fixture(params=[*registries.COMMANDS, "the tests' own"])
 def repository(request: pytest.FixtureRequest, repository_in: Callable[[str], str]) -> str:
     """Return an unused ``HOST/REPO`` in a registry of each kind, with and without the referrers API."""
-    if request.param == "docker-registry":
-        fresh: Callable[[], str] = request.getfixturevalue("fresh_repository")
-        return fresh()
     if request.param in registries.COMMANDS:
         return repository_in(request.param)
     fake: fakes.FakeRegistry = request.getfixturevalue("fake_registry")

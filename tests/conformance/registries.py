@@ -1,7 +1,7 @@
 """Registries of others: each on loopback with its storage in a folder, gone when the test process is.
 
 `REFERRERS` are those with the referrers API, `MOUNTING` those that take a blob over from another repository; tests ask
-them whether that is so.
+them whether that is so. docker-registry is Debian's distribution 2.8; the others are built by ``.ci/conformance``.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import servers
@@ -29,10 +30,10 @@ log: {{level: warn, accesslog: {{disabled: true}}}}
 """
 
 
-def _distribution(folder: Path, port: int) -> Sequence[str]:
+def _distribution(program: str, folder: Path, port: int) -> Sequence[str]:
     configuration = folder / "distribution.yml"
     configuration.write_text(_DISTRIBUTION.format(folder=folder, port=port))
-    return ("distribution", "serve", str(configuration))
+    return (program, "serve", str(configuration))
 
 
 def _crane(folder: Path, port: int) -> Sequence[str]:
@@ -53,13 +54,14 @@ def _zot(folder: Path, port: int) -> Sequence[str]:
 
 
 COMMANDS: dict[str, Callable[[Path, int], Sequence[str]]] = {
-    "distribution": _distribution,
+    "docker-registry": partial(_distribution, "docker-registry"),
+    "distribution": partial(_distribution, "distribution"),
     "crane": _crane,
     "olareg": _olareg,
     "zot": _zot,
 }
 REFERRERS = {"olareg", "zot"}
-MOUNTING = {"distribution", "olareg", "zot"}
+MOUNTING = {"docker-registry", "distribution", "olareg", "zot"}
 
 
 @contextmanager

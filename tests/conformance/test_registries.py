@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import urllib.error
 import urllib.request
@@ -10,14 +11,24 @@ from pathlib import Path
 
 import pytest
 
+from artifacts import content as bytes_of
+from artifacts import opener, put_blob
+from clock import Clock
 from conformance.registries import COMMANDS, MOUNTING, REFERRERS
+from faulty_proxy import Fault, faulty_proxy
 from releasing import Released, content, pull, release, verifies
-from weighlock.oci import Manifest
+from weighlock.oci import Descriptor, Manifest
 from weighlock.stages import Context, copy, package
-from weighlock.store.targets import Target, open_store
+from weighlock.store.fetching import fetch, workplace
+from weighlock.store.progress import Display
+from weighlock.store.registry import open_registry
+from weighlock.store.targets import Repository, Target, open_store
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 Named = Callable[[str], str]
+
+MIB = 1024 * 1024
+SIZE = 3 * MIB
 
 
 @pytest.fixture(params=COMMANDS)
@@ -63,13 +74,40 @@ def test_it_mounts_from_another_repository_or_not(name: str, released_there: str
     layers = Manifest.parse(origin.manifest(subject.digest), "the release").layers
     assert {elsewhere.mount(layer, origin) for layer in layers if layer.size} == {name in MOUNTING}
     if name in MOUNTING:
-        assert b"".join(elsewhere.blob(layers[0])) == b"".join(origin.blob(layers[0]))
+        assert bytes_of(elsewhere, layers[0]) == bytes_of(origin, layers[0])
 
 
-def test_it_carries_the_evidence_through_a_folder_to_another(
-    name: str, released_there: str, released: Released, tmp_path: Path, fresh_repository: Callable[[], str]
+def test_it_serves_a_file_in_parts(name: str, repository_in: Named, tmp_path: Path) -> None:
+    store = open_store(Target.place_of(repository_in(name)), plain_http=True)
+    data = secrets.token_bytes(SIZE)
+    blob = put_blob(store, data)
+    assert store.splits(blob)
+    assert b"".join(store.part(blob, MIB, MIB + 10)) == data[MIB : MIB + 10]
+    with workplace(tmp_path / "work") as folder:
+        fetch(store, [blob], folder, Display(lambda _: None), part=500_000)
+        assert (folder / blob.digest.hex).read_bytes() == data
+
+
+@pytest.mark.parametrize("kind", ["reset", "close"])
+def test_a_line_that_breaks_both_ways_costs_no_byte(name: str, repository_in: Named, kind: str) -> None:
+    address, _, path = repository_in(name).partition("/")
+    with faulty_proxy(address) as proxy:
+        repository = Repository(proxy.address, path)
+        store = open_registry(repository, plain_http=True, environ={}, retries=Clock().retries())
+        data = secrets.token_bytes(SIZE)
+        blob = Descriptor.of(data, "application/octet-stream")
+        proxy.faults += [Fault(kind, MIB, up=True), Fault(kind, MIB)]
+        store.push_blob(blob, opener(data))
+        assert bytes_of(store, blob) == data
+        assert proxy.faults == []
+
+
+@pytest.mark.parametrize("same", [True, False], ids=["back", "to another registry"])
+def test_it_carries_the_evidence_through_a_folder(
+    name: str, released_there: str, released: Released, tmp_path: Path, same: bool, repository_in: Named
 ) -> None:
-    carried, there = f"oci:{tmp_path / 'carried'}:v1", f"{fresh_repository()}:v1"
+    other = name if same else "docker-registry"
+    carried, there = f"oci:{tmp_path / 'carried'}:v1", f"{repository_in(other)}-carried:v1"
     assert copy.run(copy.Inputs(f"{released_there}:v1", carried), Context()).referrers == len(released.bundles())
     assert verifies(carried, released.keys)
     assert copy.run(copy.Inputs(carried, there), Context()).digest == released.digest
