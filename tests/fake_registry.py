@@ -257,9 +257,8 @@ class _Handler(BaseHTTPRequestHandler):
     state: FakeRegistry
 
     def answer(self) -> None:
-        length = int(self.headers.get("Content-Length", 0))
-        body = self.rfile.read(length)
-        if len(body) < length:  # the client gave up
+        body = self._chunks() if self.headers.get("Transfer-Encoding") else self._sized()
+        if body is None:  # the client gave up
             self.close_connection = True
             return
         headers = {name.lower(): value for name, value in self.headers.items()}
@@ -271,6 +270,22 @@ class _Handler(BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(reply.body if reply.cut is None else reply.body[: reply.cut])
         self.close_connection = self.close_connection or reply.cut is not None
+
+    def _sized(self) -> bytes | None:
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        return body if len(body) == length else None
+
+    def _chunks(self) -> bytes | None:
+        """Return the body of a client that does not say how long it is, as Go's where it knows of none (RFC 9112, 7.1)."""
+        body = b""
+        while line := self.rfile.readline():
+            size = int(line, 16)
+            piece = self.rfile.read(size + 2)  # and the end of its line
+            if size == 0:
+                return body
+            body += piece[:size]
+        return None
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = answer  # noqa: N815 - the names that http.server calls
 
