@@ -11,7 +11,7 @@ LAUNCH = PATH="$(OUTSIDE)" python3 -I scripts/launch.py
 PYTHON = .venv/bin/python -I
 COMPILE = uv --no-config pip compile --quiet --universal --python-version 3.10 --generate-hashes --only-binary :all: \
   --no-annotate --no-header --no-emit-index-url --no-emit-find-links $(UPGRADE)
-EXTRAS = scan audit plan check gate describe package sign attest verify seal shelve fetch release
+EXTRAS = scan rescan audit plan check gate describe package sign attest verify seal shelve fetch release
 ACTIONS = action.yml actions/*/action.yml
 WORKFLOWS = .github/workflows/*.yml examples/*/.github/workflows/*.yml
 FORMS = $(filter-out %/config.yml, $(wildcard .github/ISSUE_TEMPLATE/*.yml))
@@ -64,7 +64,7 @@ lock: dev  ## resolve requirements/*.txt anew; UPGRADE=--upgrade takes newer ver
 	$(COMPILE) --group pyproject.toml:uv -c requirements/dev.txt -o requirements/uv.txt
 	$(COMPILE) --group pyproject.toml:oracles -o requirements/oracles.txt
 
-bench: dev system  ## measure time and memory, and write docs/benchmarks.md; takes 7 GB of disk and 7 GB of memory
+bench: dev system  ## measure time and memory, and write docs/benchmarks.md; takes 5 GB of disk and 7 GB of memory
 	@.venv/bin/python tests/bench/scan.py
 	@.venv/bin/python tests/bench/registry.py
 	@.venv/bin/python tests/bench/setup.py

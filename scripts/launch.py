@@ -3,7 +3,8 @@
     python3 -I scripts/launch.py STAGE [ARGUMENT...]      run a stage in the environment of its lock
     python3 -I scripts/launch.py --prepare LOCK DIR       make DIR such an environment, with a `weighlock` command
 
-A stage's lock is ``requirements/STAGE.txt``: versions with hashes, no index. Environments stand outside the workspace,
+A stage's lock is ``requirements/STAGE.txt``: versions with hashes, no index. Only a scan that is given a ``previous``
+release has another, since to verify that takes half again as many packages. Environments stand outside the workspace,
 in ``$WEIGHLOCK_ENV_DIR``, else ``$RUNNER_TEMP/weighlock``, else the user's cache, and are made once a lock and Python.
 The workspace is hostile: it may hold ``venv.py``, ``pip/``, ``uv.toml`` or ``sitecustomize.py``. So every Python runs
 with ``-I``, every installer runs in another folder, and variables that would steer them are left out.
@@ -31,7 +32,7 @@ LOCKS = SCRIPTS.parent / "requirements"
 COMPILED = SCRIPTS / "compiled.py"
 OLDEST = (3, 10)
 NEWEST = (3, 14)
-LIMITS = {"scan": (3, 12), "check": (3, 12), "release": (3, 12), "dev": (3, 12)}  # modelscan does not install on 3.13
+LIMITS = dict.fromkeys(("scan", "rescan", "check", "release", "dev"), (3, 12))  # modelscan does not install on 3.13
 MARKER = ".weighlock"  # holds the key of a finished environment, and nothing while it is made
 OPTIONS = ("--quiet", "--require-hashes", "--no-deps", "--only-binary", ":all:", "-r")
 PIP_OPTIONS = ("--no-input", "--no-compile", "--disable-pip-version-check", "--no-warn-script-location")
@@ -84,7 +85,7 @@ def main(words: Sequence[str]) -> int:
 
 def run(stage: str, arguments: Sequence[str]) -> NoReturn:
     """Become the stage."""
-    folder = make(stage)
+    folder = make(_lock(stage, arguments))
     command = [_program(folder, "python"), "-I", "-X", "utf8", "-c", RUN, str(SCRIPTS), stage, *arguments]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     sys.stderr.flush()
@@ -116,6 +117,12 @@ def make(lock: str, place: Path | None = None) -> Path:
                     _add_command(folder, python)
                 (folder / MARKER).write_text(key, encoding="utf-8")
     return folder
+
+
+def _lock(stage: str, arguments: Sequence[str]) -> str:
+    # argparse takes each beginning of an option that is no beginning of another: `--prev`, but not `--pre`.
+    previous = os.environ.get("INPUT_PREVIOUS") or any(word.startswith("--prev") for word in arguments)
+    return "rescan" if stage == "scan" and previous else stage
 
 
 def home() -> Path:

@@ -110,25 +110,42 @@ def test_an_action_is_one_isolated_step_that_uses_nothing(name: str) -> None:
 CLIENTS = ("requests", "sigstore", "cryptography", "modelscan", "numpy", "pip_audit", "yaml", "jsonschema", "jinja2")
 BLOCK = """
 import sys
+missing = sys.argv.pop(1).split(",")
 class Missing:
     def find_spec(self, name, *rest):
-        if name.partition(".")[0] in sys.argv[1].split(","):
+        if name.partition(".")[0] in missing:
             raise ModuleNotFoundError(name)
 sys.meta_path.insert(0, Missing())
-from weighlock.__main__ import stage
-stage(sys.argv[2])
 """
+START = BLOCK + "from weighlock.__main__ import stage; stage(sys.argv[1])"
+RUN = BLOCK + "from weighlock.__main__ import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.mark.parametrize("name", ACTIONS)
 def test_a_stage_starts_with_what_its_own_lock_brings(name: str) -> None:
-    lock = (launch.LOCKS / f"{name}.txt").read_text()
+    done = _with_its_lock(START, name)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_scan_verifies_an_earlier_release_only_with_what_that_takes(tmp_path: Path) -> None:
+    model, key = tmp_path / "model", tmp_path / "pub.pem"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    key.write_text("-----BEGIN PUBLIC KEY-----\n")
+    done = _with_its_lock(RUN, "scan", str(model))
+    assert done.returncode == 0, done.stderr
+    done = _with_its_lock(RUN, "scan", str(model), "--previous", "oci:earlier", "--key", str(key))
+    assert done.returncode == 3, done.stderr
+    assert "the extra `rescan`" in done.stderr
+
+
+def _with_its_lock(code: str, stage: str, *words: str) -> subprocess.CompletedProcess[str]:
+    lock = (launch.LOCKS / f"{stage}.txt").read_text()
     distributions = {"yaml": "pyyaml", "pip_audit": "pip-audit"}
     missing = [client for client in CLIENTS if f"\n{distributions.get(client, client)}==" not in f"\n{lock}"]
-    command = [sys.executable, "-c", BLOCK, ",".join(missing), name]
     environ = {"PYTHONPATH": str(launch.SCRIPTS)}
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    command = [sys.executable, "-c", code, ",".join(missing), stage, *words]
+    return subprocess.run(command, env=environ, capture_output=True, text=True, check=False)
 
 
 def test_names_and_descriptions_are_unique() -> None:

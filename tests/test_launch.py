@@ -159,6 +159,29 @@ def test_another_lock_is_another_environment(bench: Bench) -> None:
     assert len(bench.made()) == 2
 
 
+@pytest.mark.parametrize(
+    ("words", "more", "lock"),
+    [
+        ((), {}, "scan"),
+        ((), {"INPUT_PREVIOUS": ""}, "scan"),
+        ((), {"INPUT_PREVIOUS": "oci:earlier"}, "rescan"),
+        (("--previous", "oci:earlier"), {}, "rescan"),
+        (("--prev=oci:earlier",), {}, "rescan"),
+    ],
+)
+def test_only_a_scan_with_an_earlier_release_brings_what_verifies_it(
+    bench: Bench, words: tuple[str, ...], more: dict[str, str], lock: str
+) -> None:
+    locks = bench.root / "repository/requirements"
+    for name in ("scan", "rescan"):
+        shutil.copy(locks / "sign.txt", locks / f"{name}.txt")
+    done = bench.start("scan", *words, **more)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["arguments"] == ["scan", *words]
+    (marker,) = bench.made()
+    assert marker.parent.name.startswith(f"{lock}-")
+
+
 def test_jobs_that_start_at_once_make_one_environment(bench: Bench) -> None:
     jobs = [
         subprocess.Popen(bench.command("sign"), env=bench.environ, cwd=bench.workspace, text=True, stdout=-1, stderr=-1)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from weighlock import clock, predicates, previous, remedies, sarif, usercache, waivers
 from weighlock.config import NAME, ScanPolicy, config_for
-from weighlock.errors import InputError
+from weighlock.errors import InputError, UnfinishedError
 from weighlock.inputs import VerifierInputs, option, output
 from weighlock.jsonio import Json, canonical
 from weighlock.ledger import Ledger, Row
@@ -107,16 +107,23 @@ class Outputs:
 def run(inputs: Inputs, context: Context) -> Outputs:
     """Scan the model at `inputs.path` and write the reports that were asked for."""
     rules = policy(inputs.path, inputs.config, inputs.fail_on, context.say)
-    attested = (
-        verify.scan_results(inputs.previous, inputs.enforced(), context.say, plain_http=inputs.plain_http)
-        if inputs.previous
-        else ()
-    )
+    attested = _attested(inputs, context) if inputs.previous else ()
     _, ledger = scan_as_told(inputs.path, rules, context, keep=inputs.cache, engines=inputs.engines, attested=attested)
     if inputs.predicate:
         _write(inputs.predicate, predicates.scan_result(ledger, finished=clock.now()))
     outputs = report(ledger, inputs.report, inputs.sarif)
     return dataclasses.replace(outputs, predicate_digest=_digest(inputs.predicate))
+
+
+def _attested(inputs: Inputs, context: Context) -> Sequence[Json]:
+    """Return the scan results of the release that `previous` names, once it is verified."""
+    try:
+        return verify.scan_results(inputs.previous, inputs.enforced(), context.say, plain_http=inputs.plain_http)
+    except ModuleNotFoundError as error:
+        raise UnfinishedError(
+            f"the release that `previous` names cannot be verified: {error}",
+            remedy="Install weighlock with the extra `rescan`, or scan without `previous`.",
+        ) from None
 
 
 def report(ledger: Ledger, file: Path | None, sarif_file: Path | None = None) -> Outputs:
