@@ -64,7 +64,7 @@ lock: dev  ## resolve requirements/*.txt anew; UPGRADE=--upgrade takes newer ver
 	$(COMPILE) --group pyproject.toml:uv -c requirements/dev.txt -o requirements/uv.txt
 	$(COMPILE) --group pyproject.toml:oracles -o requirements/oracles.txt
 
-bench: dev system  ## measure time and memory, and write docs/benchmarks.md; takes 5 GB of disk and 7 GB of memory
+bench: dev system  ## measure time and memory, and write docs/benchmarks.md; takes 5 GB of disk, and 19 GB of memory or else of disk
 	@.venv/bin/python tests/bench/scan.py
 	@.venv/bin/python tests/bench/registry.py
 	@.venv/bin/python tests/bench/setup.py

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import ssl
 import statistics
 import subprocess
@@ -102,6 +103,21 @@ def table(contenders: Sequence[Contender], runs: Sequence[Run], words: Sequence[
         figures = f"{run.wall:.2f} | {run.cpu:.2f} | {ratio:.2f} | {run.peak / MEGA:.0f}"
         lines.append(f"| {contender.name} | {figures} | {said} | {verdict} |")
     return "\n".join(lines) + "\n"
+
+
+def in_memory(folder: Path) -> bool:
+    """Tell whether the folder is in Linux's shared memory."""
+    return folder.is_relative_to("/dev/shm")
+
+
+def room(folder: Path) -> int:
+    """Return how many bytes fit below `folder`; where that is memory, no more than nobody needs now."""
+    free = shutil.disk_usage(folder).free
+    if not in_memory(folder):
+        return free
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    kilobytes = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    return min(free, kilobytes * 1024)
 
 
 def machine() -> str:

@@ -23,13 +23,14 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import servers  # noqa: E402 - the folders above come first
 from bench.course import SHARDS, Course, narrow  # noqa: E402 - as above
-from bench.harness import MEGA, Run, machine  # noqa: E402 - as above
+from bench.harness import MEGA, Run, in_memory, machine, room  # noqa: E402 - as above
 from bench.page import publish  # noqa: E402 - as above
 
 GIB = 1024**3
 PEAK = 100 * MEGA  # bytes
 NARROW = 50 * MEGA  # bytes a second for each connection, as registries far away give
 GROWTH = (1, 2, 4, 8)  # GiB
+ROOM = 2.2  # times the size: what the registry holds, what is pulled, and some; a model of zeros takes none
 LINEAR = 1.1  # times the seconds for each GiB that the smallest takes
 WORDS = """
 {machine}; medians of {rounds} rounds, in turns. docker-registry 2.8 on loopback, with its storage in memory; it takes
@@ -133,11 +134,15 @@ def _compared(contenders: Sequence[Contender], course: Course, rounds: int) -> s
 
 
 def _growth(folder: Path | None, scale: float) -> str:
-    """Return a table of what a release and a pull take, from small to large."""
+    """Return a table of what a release and a pull take, from small to large; on the disk where `folder` is too small."""
+    need = int(ROOM * max(GROWTH) * scale * GIB)
+    folder = folder if folder and room(folder) >= need else None
+    place = "in memory" if folder and in_memory(folder) else "on the disk"
     lines = [
         "### Growth",
         "",
         "Models of zeros, once each: the scan, the push and the signatures; and the verified pull, in seconds for each GiB.",
+        f"The registry and what is pulled are {place}.",
         "",
         "| GiB | release | pull, verified | peak MB | goal |",
         "|---:|---:|---:|---:|---|",
