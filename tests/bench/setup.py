@@ -39,7 +39,8 @@ INTRODUCTION = """
 From nothing to the stage's own `--help`, by the launcher that every action starts: with `uv` on PATH and an empty cache;
 without `uv`, which is then installed first, by hash, with pip; and once more in the same job. *Again* is what the launcher
 adds to the stage that is started directly. Wall clock, and in brackets the CPU seconds of all processes; the packages come
-from an index near this machine.
+from an index near this machine. No round deletes files, as on a runner that starts afresh: ext4 makes files slowly for some
+minutes after many were deleted.
 
 | stage | with uv | without | again |
 |---|---:|---:|---:|
