@@ -67,26 +67,22 @@ def docker_registry(folder: Path, inside: Sequence[str] = (), tls: Certificate |
 @contextmanager
 def github_api(kept: Path, repository: str, inside: Sequence[str] = ()) -> Iterator[str]:
     """Run ``python -m github_api`` and yield its URL; what it holds is in the file `kept`; `inside` as above."""
-    process = subprocess.Popen(
-        [*inside, sys.executable, "-m", "github_api", str(kept), repository],
-        cwd=Path(__file__).parent,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=die_with_parent,  # noqa: PLW1509 - as above
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with process:
-        yield process.stdout.readline().strip()
-        process.stdin.close()
+    with _module("github_api", str(kept), repository, inside=inside) as said:
+        yield said.strip()
 
 
 @contextmanager
 def local_sigstore(folder: Path, *words: str, inside: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Run ``python -m local_sigstore`` and yield what it says about itself; `inside` as above."""
+    with _module("local_sigstore", str(folder), *words, inside=inside) as said:
+        yield json.loads(said)
+
+
+@contextmanager
+def _module(name: str, *words: str, inside: Sequence[str]) -> Iterator[str]:
+    """Run a module of the tests until its standard input is closed, and yield the first line that it prints."""
     process = subprocess.Popen(
-        [*inside, sys.executable, "-m", "local_sigstore", str(folder), *words],
+        [*inside, sys.executable, "-m", name, *words],
         cwd=Path(__file__).parent,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -96,7 +92,7 @@ def local_sigstore(folder: Path, *words: str, inside: Sequence[str] = ()) -> Ite
     assert process.stdin is not None
     assert process.stdout is not None
     with process:
-        yield json.loads(process.stdout.readline())
+        yield process.stdout.readline()
         process.stdin.close()
 
 

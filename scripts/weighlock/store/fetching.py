@@ -24,7 +24,7 @@ from weighlock.store import Store, chunks, limits, parts, verified
 from weighlock.store.parallel import Job, Meter, run_all
 from weighlock.store.parts import Parts
 from weighlock.store.progress import Display, Progress
-from weighlock.text import printable, size
+from weighlock.text import printable
 
 if sys.platform != "win32":
     import fcntl
@@ -55,11 +55,7 @@ def fetch(
     small = [item for item in single.values() if item.size < _LARGE * part]
     missing = sum(max(0, item.size - _length(folder / item.digest.hex)) for item in small)
     missing += sum(blob.missing for blob in large)
-    if missing > (room := free(folder)):
-        raise UnfinishedError(
-            f"{printable(str(folder.parent))} has room for {size(room)}, and {size(missing)} are to come",
-            remedy="Make room, or name a folder on a larger disk.",
-        )
+    limits.check_room(folder.parent, missing, free=free)
     streams = limits.streams(store.name)
     jobs = [_job(store, descriptor, folder) for descriptor in small]
     jobs += [_job_in_parts(store, blob, folder) for blob in large]

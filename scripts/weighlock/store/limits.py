@@ -47,14 +47,14 @@ def check(place: Path | Repository, files: Sequence[tuple[str, int]]) -> list[st
 
 
 def check_room(
-    layout: Path, count: int, *, free: Callable[[Path], int] = lambda folder: disk_usage(folder).free
+    folder: Path, count: int, *, free: Callable[[Path], int] = lambda folder: disk_usage(folder).free
 ) -> None:
-    """Raise `UnfinishedError` where a layout has no room for `count` more bytes."""
-    folder = next(folder for folder in (layout, *layout.absolute().parents) if folder.is_dir())
-    room = free(folder)
+    """Raise `UnfinishedError` where a folder, there or not yet, has no room for `count` more bytes."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.is_dir())
+    room = free(there)
     if count > room:
         raise UnfinishedError(
-            f"{printable(str(layout))} has room for {size(room)}, and {size(count)} are to come",
+            f"{printable(str(folder))} has room for {size(room)}, and {size(count)} are to come",
             remedy="Make room, or name a folder on a larger disk.",
         )
 
